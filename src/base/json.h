@@ -1,0 +1,47 @@
+/* JSON values, made and read with jansson (docs/adr/0003). In a build without it every
+ * maker returns NULL, json_available() is false, and json_parse/json_write fail by name. */
+#ifndef HYPURA_BASE_JSON_H
+#define HYPURA_BASE_JSON_H
+
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/view.h"
+
+typedef struct Json Json; // reference of its own; NULL is accepted by every function
+
+bool json_available(void);
+
+Json *json_object(void);
+Json *json_list(void);
+/* Each takes over `value` (NULL becomes null). A failed allocation marks the document
+ * as broken, which json_write reports, so that builders need no checks. */
+void json_set(Json *object, const char *key, Json *value);
+void json_add(Json *list, Json *value);
+void json_set_u64(Json *object, const char *key, uint64_t value);
+void json_set_f64(Json *object, const char *key, double value); // not finite: null
+void json_set_bool(Json *object, const char *key, bool value);
+void json_set_text(Json *object, const char *key, StringView value); // invalid UTF-8: replaced
+Json *json_u64(uint64_t value);
+Json *json_i64(int64_t value);
+Json *json_f64(double value);
+Json *json_bool(bool value);
+Json *json_text(StringView value);
+
+/* Reading. Borrowed results; NULL or the fallback when absent or of another type. */
+CHECKED Json *json_parse(StringView text, Error *err); // caller frees
+const Json *json_get(const Json *object, const char *key);
+const Json *json_at(const Json *list, size_t index);
+size_t json_count(const Json *list);
+bool json_is_null(const Json *value);
+bool json_is_text(const Json *value);
+StringView json_get_text(const Json *value); // of a string value, else empty
+double json_get_number(const Json *value, double fallback);
+int64_t json_get_i64(const Json *value, int64_t fallback);
+bool json_get_bool(const Json *value, bool fallback);
+
+/* One document and a newline; false (OUTPUT, ABSENT_FEATURE or OUT_OF_MEMORY): not whole. */
+CHECKED bool json_write(const Json *value, FILE *stream, Error *err);
+void json_free(Json *value);
+
+#endif

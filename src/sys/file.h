@@ -1,0 +1,29 @@
+/* Regular files, opened read-only and looked at once. */
+#ifndef HYPURA_SYS_FILE_H
+#define HYPURA_SYS_FILE_H
+
+#include "base/error.h"
+
+typedef enum DirectMode { DIRECT_AUTO, DIRECT_ON, DIRECT_OFF } DirectMode;
+
+/* Owned by whoever opened it; file_close accepts a zeroed one with fd 0 only if path is NULL. */
+typedef struct File {
+    char *path; // owned copy, for messages
+    int fd;     // buffered, O_RDONLY | O_CLOEXEC
+    uint64_t n_bytes;
+    uint64_t device, inode;
+    int64_t changed_ns; // mtime and ctime mixed; compared by file_check_unchanged
+} File;
+
+/* Refuses anything but a regular file (O_NONBLOCK first, so that a FIFO cannot hang). */
+CHECKED bool file_open(File *file, const char *path, Error *err);
+void file_close(File *file);
+
+/* Exactly n_bytes at offset, through the page cache; retries EINTR and short reads. Never
+ * past the size seen at open. The pages are dropped from the cache afterwards. Fault point FAULT_READ. */
+CHECKED bool file_read_at(const File *file, uint64_t offset_bytes, void *data, uint64_t n_bytes, Error *err);
+
+/* FILE_CHANGED when size, inode or times differ from those seen at open. */
+CHECKED bool file_check_unchanged(const File *file, Error *err);
+
+#endif

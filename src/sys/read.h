@@ -1,0 +1,70 @@
+/* Asynchronous reads of whole aligned ranges. Three backends behind one table: io_uring,
+ * threads with pread, and a simulator of drives that misbehave.
+ *
+ * A reader belongs to one thread: all calls but reader_create come from the thread that
+ * made the first submit. A request's memory belongs to the reader until its completion
+ * has been returned, whatever happens; reader_free waits for all of them.
+ * The reader does not retry and does not judge: it reports what happened, and the mover
+ * (store/mover.c) checks each completion for length, slot and generation. */
+#ifndef HYPURA_SYS_READ_H
+#define HYPURA_SYS_READ_H
+
+#include "sys/file.h"
+#include "sys/pages.h"
+
+typedef struct ReadRequest {
+    uint64_t tag;          // comes back with the completion
+    uint64_t offset_bytes; // multiple of reader_alignment()
+    uint8_t *data;         // aligned likewise
+    uint32_t n_bytes;      // multiple of reader_alignment(); may reach past the end of the file by less than that
+    uint32_t file;         // index into the files given at creation
+} ReadRequest;
+
+typedef struct ReadCompletion {
+    uint64_t tag;
+    int64_t result; // bytes read (short at the end of the file), or -errno
+} ReadCompletion;
+
+typedef enum ReadBackend { READ_AUTO, READ_URING, READ_THREADS, READ_SIM } ReadBackend;
+
+typedef struct ReaderOptions {
+    ReadBackend backend;
+    DirectMode direct;
+    uint32_t depth;        // most requests in flight, 1 to 4096
+    const File *files;     // borrowed for the reader's life; at least one
+    uint32_t n_files;
+    const Pages *buffers;  // where requests will read to; registered where the memlock limit allows. May be NULL
+    uint32_t n_buffers;
+    struct ReadSim *sim;   // READ_SIM only: sys/read_sim.h
+} ReaderOptions;
+
+typedef struct Reader Reader;
+
+/* READ_AUTO takes io_uring and falls back to threads; READ_URING falls back too when the
+ * kernel refuses (ENOSYS, EPERM, ENOMEM), with one line on stderr. DIRECT_AUTO and
+ * DIRECT_ON probe with one real read; where the file system refuses, AUTO falls back to buffered
+ * reads with POSIX_FADV_DONTNEED after use and ON does so with a line on stderr. */
+CHECKED Reader *reader_create(const ReaderOptions *options, Error *err);
+void reader_free(Reader *reader);
+
+const char *reader_backend_name(const Reader *reader); // "uring", "threads", "sim"
+bool reader_is_direct(const Reader *reader);
+uint32_t reader_alignment(const Reader *reader); // power of two, 512 to 65536: memory, offset and length
+
+/* The alignment that these files will need, before a reader exists (STATX_DIOALIGN, else
+ * 4096); buffers are laid out by it. 4096 also for buffered reads. */
+uint32_t reader_probe_alignment(const File *files, uint32_t n_files, DirectMode direct);
+
+/* Room for more requests right now. */
+uint32_t reader_free_depth(const Reader *reader);
+
+/* Queues n requests (n <= reader_free_depth, asserted) and starts them all at once. */
+CHECKED bool reader_submit(Reader *reader, const ReadRequest *requests, uint32_t n, Error *err);
+
+/* Takes up to n_max completions in any order. Waits until there is at least one when
+ * `wait`, and returns 0 only if nothing is in flight; without `wait` it never blocks.
+ * The number of completions is returned; false only when the backend itself broke. */
+typedef enum ReadWait { READ_POLL, READ_WAIT } ReadWait;
+CHECKED bool reader_reap(Reader *reader, ReadWait wait, ReadCompletion *out, uint32_t n_max, uint32_t *n, Error *err);
+
+#endif
