@@ -5,7 +5,7 @@
 #include "kernels/kernels.h"
 
 typedef struct KcheckRow {
-    const char *entry;  // "matmul Q4_K", "rms_norm"
+    const char *entry; // "matmul Q4_K", "rms_norm"
     const char *isa;
     uint64_t n_cases;
     uint64_t n_mismatches;
