@@ -15,15 +15,15 @@
 typedef void MatmulFn(float *y, size_t y_stride, const uint8_t *w, size_t row_bytes, uint32_t n_out,
     const Acts *acts);
 
-typedef enum RopeStyle {
-    ROPE_HALF_SPLIT,
-    ROPE_INTERLEAVED
-} RopeStyle; // pairs (i, i+dim/2) or (2i, 2i+1)
+// Which elements rotate together: (i, i + dim/2) or (2i, 2i + 1).
+typedef enum RopeStyle { ROPE_HALF_SPLIT, ROPE_INTERLEAVED } RopeStyle;
+
 typedef enum Activation {
     ACTIVATION_SILU,
     ACTIVATION_GELU_TANH,
     ACTIVATION_GELU_ERF,
-    ACTIVATION_GELU_QUICK
+    ACTIVATION_GELU_QUICK,
+    ACTIVATIONS
 } Activation;
 
 /* One key chunk for the query heads that share a kv head (section 9). */
@@ -36,8 +36,11 @@ typedef struct AttentionChunk {
     float softcap; // 0: none
 } AttentionChunk;
 
+/* Lengths n are counts of floats, any value, 0 included; pointers need the alignment of
+ * their type only. Unless an entry says so, outputs may not overlap inputs. Nothing is
+ * allocated, and bits never depend on alignment, thread or instruction set. */
 typedef struct Kernels {
-    const char *isa;       // "scalar", "avx2", "avx512", …
+    const char *isa;       // "scalar", "avx2", "avx512"
     uint32_t cpu_features; // all of these are needed (sys/cpu.h)
 
     MatmulFn *matmul[QUANT_TYPES_END]; // NULL: the type cannot be multiplied with
@@ -47,16 +50,21 @@ typedef struct Kernels {
     void (*acts_fill)(
         Acts *acts, const float *x, size_t x_stride, const uint32_t *index, uint32_t unit);
 
-    void (*rms_norm)(float *y, const float *x, const float *weight, size_t n,
-        float eps); // y may be x; weight NULL: ones (no product)
-    void (*layer_norm)(float *y, const float *x, const float *weight, const float *bias, size_t n,
-        float eps);                                      // bias may be NULL
+    /* y may be x. weight NULL: ones (no product). Section 8. */
+    void (*rms_norm)(float *y, const float *x, const float *weight, size_t n, float eps);
+    /* y may be x. bias may be NULL, weight too when bias is. */
+    void (*layer_norm)(
+        float *y, const float *x, const float *weight, const float *bias, size_t n, float eps);
     void (*softmax)(float *y, const float *x, size_t n); // y may be x
+
+    /* Section 7, elementwise. y may be x, gate or up. */
     void (*sigmoid)(float *y, const float *x, size_t n);
-    void (*activate_mul)(Activation f, float *y, const float *gate, const float *up,
-        size_t n); // y = f(gate) * up; y may be gate or up
     void (*activate)(Activation f, float *y, const float *x, size_t n);
-    void (*softcap)(float *x, float cap, size_t n);                       // x = cap * tanh(x / cap)
+    /* y = f(gate) * up */
+    void (*activate_mul)(Activation f, float *y, const float *gate, const float *up, size_t n);
+    /* x = cap * tanh(x / cap) */
+    void (*softcap)(float *x, float cap, size_t n);
+
     void (*add)(float *y, const float *x, size_t n);                      // y = y + x
     void (*scale)(float *x, float factor, size_t n);                      // x = x * factor
     void (*add_scaled)(float *y, float factor, const float *x, size_t n); // y = fma(factor, x, y)
@@ -70,27 +78,39 @@ typedef struct Kernels {
 
     /* Partial results of n_query queries q[i * q_stride + 0..d_k) over the visible keys
      * first..end-1 of the chunk (0 <= first < end <= 256), the same for all queries:
-     * m[i], l[i], o[i * d_v + 0..d_v). */
+     * m[i], l[i], o[i * d_v + 0..d_v). A maximum of zero may have either sign. Section 9. */
     void (*attention_chunk)(const AttentionChunk *chunk, const float *q, size_t q_stride,
         uint32_t n_query, uint32_t first, uint32_t end, float *m, float *l, float *o);
-    /* Merges the next chunk's partial into (M, L, O): O [d_v]. The first chunk is copied by the caller. */
+    /* Merges the next chunk's partial into (M, L, O): O [d_v]. The caller copies the first. */
     void (*attention_merge)(
         float *M, float *L, float *O, float m, float l, const float *o, uint32_t d_v);
-    /* The sink (may be NULL), then the division: out[d] = O[d] / L. */
+    /* The sink (may be NULL), then the division: out[d] = O[d] / L. O is scratch afterwards;
+     * out may be O. */
     void (*attention_finish)(
         float *out, float M, float L, float *O, const float *sink, uint32_t d_v);
 } Kernels;
 
+/* The entries of Kernels but matmul, for whoever must visit all of them. */
+// clang-format off
+#define KERNEL_ENTRIES(X) \
+    X(acts_fill) X(rms_norm) X(layer_norm) X(softmax) X(sigmoid) X(activate) X(activate_mul) \
+    X(softcap) X(add) X(scale) X(add_scaled) X(rope) X(kv_put) \
+    X(attention_chunk) X(attention_merge) X(attention_finish)
+// clang-format on
+
 /* The best table for these CPU features, limited to `isa_limit` (the value of HYPURA_ISA;
- * NULL or empty: no limit). NULL: an unknown limit, or one this CPU has not; `err` (USAGE) lists the names.
- * Every entry is filled: missing ones fall back to the row before. */
+ * NULL or empty: no limit). NULL: an unknown limit, or one that this CPU or this build has
+ * not; `err` (USAGE) lists the names. Every entry is filled: missing ones fall back to the
+ * row before. The table lives as long as the process. Any thread. */
 CHECKED const Kernels *kernels_select(uint32_t cpu_features, const char *isa_limit, Error *err);
 
-/* Rows of the table, scalar first; for kcheck. Entries fall back as above. */
+/* Rows of the table in this build, scalar first; for kcheck. Entries fall back as above. A
+ * row may only be called where the CPU has its cpu_features. */
 uint32_t kernels_n_tables(void);
 const Kernels *kernels_table(uint32_t index);
 
-/* The activations that a weight type takes: ACT_F32, ACT_A32 or ACT_A256. */
+/* The activations that a weight type takes: ACT_F32, ACT_A32 or ACT_A256. A type without a
+ * matmul entry takes ACT_F32, through kernels_matmul_decoded. */
 ActKind kernels_act_kind(QuantType type);
 
 /* Verification (--f32-activations): weights are decoded to float32 and take section 5
