@@ -7,10 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CHECKED __attribute__((warn_unused_result))
-#define PRINTF(format_index, first_index) \
-    __attribute__((format(printf, format_index, first_index)))
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define CHECKED                           __attribute__((warn_unused_result))
+#define PRINTF(format_index, first_index) __attribute__((format(printf, format_index, first_index)))
+#define COUNT(array)                      (sizeof(array) / sizeof((array)[0]))
 
 #define ERROR_MESSAGE_BYTES 768
 

@@ -22,4 +22,7 @@ void rng_fill(Rng *rng, void *data, size_t n_bytes);
  * counter, so that a token's randomness depends on nothing else. 64 random bits. */
 uint64_t rng_at(uint64_t seed, uint64_t counter);
 
+/* The function behind rng_at: all 128 bits, with the whole counter. */
+void rng_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+
 #endif

@@ -15,12 +15,19 @@ uint64_t size_align_down(uint64_t n, uint64_t alignment);
 /*
  * Reads a size as the command line accepts it: a decimal number, a fraction allowed,
  * then nothing or B (bytes), K M G T or KiB MiB GiB TiB (powers of 1024), KB MB GB TB
- * (powers of 1000). On failure `out` is unchanged and `err` (USAGE) quotes the text.
+ * (powers of 1000). Bytes have no fraction: "1.5" lacks its unit. On failure `n_bytes` is
+ * unchanged and `err` (USAGE) quotes the text.
  */
 CHECKED bool size_parse(const char *text, uint64_t *n_bytes, Error *err);
 
 /* A budget as the command line accepts it: a size, "50%", "all", "min". */
-typedef enum BudgetUnit { BUDGET_DEFAULT, BUDGET_BYTES, BUDGET_PERCENT, BUDGET_ALL, BUDGET_MIN } BudgetUnit;
+typedef enum BudgetUnit {
+    BUDGET_DEFAULT,
+    BUDGET_BYTES,
+    BUDGET_PERCENT,
+    BUDGET_ALL,
+    BUDGET_MIN
+} BudgetUnit;
 
 typedef struct Budget {
     BudgetUnit unit;
