@@ -21,7 +21,8 @@ void file_close(File *file);
 
 /* Exactly n_bytes at offset, through the page cache; retries EINTR and short reads. Never
  * past the size seen at open. The pages are dropped from the cache afterwards. Fault point FAULT_READ. */
-CHECKED bool file_read_at(const File *file, uint64_t offset_bytes, void *data, uint64_t n_bytes, Error *err);
+CHECKED bool file_read_at(
+    const File *file, uint64_t offset_bytes, void *data, uint64_t n_bytes, Error *err);
 
 /* FILE_CHANGED when size, inode or times differ from those seen at open. */
 CHECKED bool file_check_unchanged(const File *file, Error *err);

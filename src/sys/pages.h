@@ -7,9 +7,9 @@
 #include "base/ledger.h"
 
 typedef struct Pages {
-    uint8_t *data;     // 2 MiB aligned when n_bytes >= 2 MiB, else page aligned
-    uint64_t n_bytes;  // as booked; multiple of the page size
-    void *mapping;     // what munmap gets
+    uint8_t *data;    // 2 MiB aligned when n_bytes >= 2 MiB, else page aligned
+    uint64_t n_bytes; // as booked; multiple of the page size
+    void *mapping;    // what munmap gets
     uint64_t mapping_bytes;
 } Pages;
 

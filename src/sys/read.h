@@ -16,8 +16,9 @@ typedef struct ReadRequest {
     uint64_t tag;          // comes back with the completion
     uint64_t offset_bytes; // multiple of reader_alignment()
     uint8_t *data;         // aligned likewise
-    uint32_t n_bytes;      // multiple of reader_alignment(); may reach past the end of the file by less than that
-    uint32_t file;         // index into the files given at creation
+    uint32_t
+        n_bytes; // multiple of reader_alignment(); may reach past the end of the file by less than that
+    uint32_t file; // index into the files given at creation
 } ReadRequest;
 
 typedef struct ReadCompletion {
@@ -30,12 +31,13 @@ typedef enum ReadBackend { READ_AUTO, READ_URING, READ_THREADS, READ_SIM } ReadB
 typedef struct ReaderOptions {
     ReadBackend backend;
     DirectMode direct;
-    uint32_t depth;        // most requests in flight, 1 to 4096
-    const File *files;     // borrowed for the reader's life; at least one
+    uint32_t depth;    // most requests in flight, 1 to 4096
+    const File *files; // borrowed for the reader's life; at least one
     uint32_t n_files;
-    const Pages *buffers;  // where requests will read to; registered where the memlock limit allows. May be NULL
+    const Pages *
+        buffers; // where requests will read to; registered where the memlock limit allows. May be NULL
     uint32_t n_buffers;
-    struct ReadSim *sim;   // READ_SIM only: sys/read_sim.h
+    struct ReadSim *sim; // READ_SIM only: sys/read_sim.h
 } ReaderOptions;
 
 typedef struct Reader Reader;
@@ -49,7 +51,8 @@ void reader_free(Reader *reader);
 
 const char *reader_backend_name(const Reader *reader); // "uring", "threads", "sim"
 bool reader_is_direct(const Reader *reader);
-uint32_t reader_alignment(const Reader *reader); // power of two, 512 to 65536: memory, offset and length
+uint32_t reader_alignment(
+    const Reader *reader); // power of two, 512 to 65536: memory, offset and length
 
 /* The alignment that these files will need, before a reader exists (STATX_DIOALIGN, else
  * 4096); buffers are laid out by it. 4096 also for buffered reads. */
@@ -65,6 +68,7 @@ CHECKED bool reader_submit(Reader *reader, const ReadRequest *requests, uint32_t
  * `wait`, and returns 0 only if nothing is in flight; without `wait` it never blocks.
  * The number of completions is returned; false only when the backend itself broke. */
 typedef enum ReadWait { READ_POLL, READ_WAIT } ReadWait;
-CHECKED bool reader_reap(Reader *reader, ReadWait wait, ReadCompletion *out, uint32_t n_max, uint32_t *n, Error *err);
+CHECKED bool reader_reap(
+    Reader *reader, ReadWait wait, ReadCompletion *out, uint32_t n_max, uint32_t *n, Error *err);
 
 #endif
