@@ -131,7 +131,7 @@ static inline void harness_remove_folder(void)
 static inline const char *harness_temporary_folder(void)
 {
     if (*harness.folder) return harness.folder;
-    strcpy(harness.folder, "/tmp/hypura-test-XXXXXX");
+    snprintf(harness.folder, sizeof(harness.folder), "/tmp/hypura-test-XXXXXX");
     if (!mkdtemp(harness.folder)) {
         perror("mkdtemp");
         exit(1);

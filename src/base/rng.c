@@ -27,7 +27,7 @@ static uint64_t rotate_left(uint64_t x, int n)
 
 Rng rng_seeded(uint64_t seed)
 {
-    Rng rng;
+    Rng rng = {0};
 
     for (int i = 0; i < 4; i++) rng.state[i] = splitmix64(&seed);
     return rng;
