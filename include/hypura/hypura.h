@@ -43,11 +43,14 @@ typedef struct hypura_model_options {
     uint32_t n_ctx;                // 0: the model's, at most 4096
     uint32_t n_ubatch;             // rows of a prompt chunk; 0: 512. Lowered where the budget wants it; changes no bit
     uint32_t n_sequences_max;      // sequences alive at once; 0: 1
+    uint32_t n_logit_rows;         // rows whose logits one pass may give (hypura_sequence_eval_rows); 0: as many as sequences
     const char *isa;               // limits the instruction set; NULL: HYPURA_ISA decides
     bool f32_activations;          // verification
     const char *const *override_kv; // "KEY=int:1"
     size_t n_override_kv;
     bool sandbox;                  // give up the rights that streaming does not need, for the whole process
+    const char *const *write_paths; // with sandbox: files and folders that stay writable
+    size_t n_write_paths;
 } hypura_model_options;
 
 #define HYPURA_MODEL_OPTIONS_INIT {.size_bytes = sizeof(hypura_model_options), .need = HYPURA_NEED_WEIGHTS}

@@ -1,0 +1,170 @@
+/* Opening a model, in order: header, shape, roles of the tensors, blocks; then workers, budget, state, store; then the
+ * rights that are no longer needed are given up. */
+#include "engine/loaded.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "engine/vocab_source.h"
+#include "sys/cpu.h"
+
+#define CTX_DEFAULT_MAX       4096
+#define UBATCH_DEFAULT        512
+#define UBATCH_MAX            8192
+#define TABLE_BYTES_PER_BLOCK 192 // what the store keeps about a block, at most
+
+static uint32_t or_default(uint32_t value, uint32_t fallback)
+{
+    return value > 0 ? value : fallback;
+}
+
+static bool settle_sizes(Loaded *loaded, const LoadOptions *options, Error *err)
+{
+    uint32_t n_train = loaded->shape.n_ctx_train;
+
+    loaded->n_ctx =
+        or_default(options->n_ctx, n_train < CTX_DEFAULT_MAX ? n_train : CTX_DEFAULT_MAX);
+    loaded->n_sequences = or_default(options->n_sequences, 1);
+    loaded->n_logit_rows = or_default(options->n_logit_rows, loaded->n_sequences);
+    uint32_t n_ubatch = or_default(options->n_ubatch, UBATCH_DEFAULT);
+    if (n_ubatch > UBATCH_MAX)
+        return error_set(err, ERROR_USAGE, "--ubatch %u: at most %u", n_ubatch, UBATCH_MAX);
+    if (loaded->n_ctx > 1u << 24)
+        return error_set(err, ERROR_USAGE, "--ctx %u: at most %u", loaded->n_ctx, 1u << 24);
+    if (n_ubatch > loaded->n_ctx) n_ubatch = loaded->n_ctx;
+    if (n_ubatch < loaded->n_sequences) n_ubatch = loaded->n_sequences;
+    loaded->n_ubatch = n_ubatch;
+    if (loaded->n_logit_rows > n_ubatch) loaded->n_logit_rows = n_ubatch;
+    if (loaded->n_ctx > n_train)
+        log_warn("a context of %u is longer than the %u that the model was trained for",
+            loaded->n_ctx, n_train);
+    return true;
+}
+
+static bool plan_memory(Loaded *loaded, const LoadOptions *options, const Compute *compute,
+    const KvShape *kv, Error *err)
+{
+    uint32_t alignment = reader_probe_alignment(
+        gguf_shards(loaded->gguf), gguf_n_shards(loaded->gguf), options->direct);
+    uint64_t n_blocks =
+        loaded->map.n_dense + (uint64_t)loaded->map.n_expert_layers * loaded->map.n_expert;
+    MemoryNeeds needs = {.shape = &loaded->shape,
+        .store_tables = n_blocks * TABLE_BYTES_PER_BLOCK,
+        .state = state_pool_bytes(kv, loaded->shape.n_layer, loaded->n_ctx, loaded->n_sequences),
+        .weights_min = store_minimum_bytes(&loaded->map, alignment),
+        .scratch = forward_scratch_sizes(
+            &loaded->shape, &loaded->weights, compute, loaded->n_ubatch, loaded->n_logit_rows)};
+
+    if (!memory_plan(&loaded->memory, &options->memory, &options->reserve, &needs, err))
+        return false;
+    if (loaded->memory.n_rows < loaded->n_sequences)
+        return error_set(err, ERROR_BUDGET,
+            "the memory does for passes of %u rows, not for %u sequences", loaded->memory.n_rows,
+            loaded->n_sequences);
+    if (loaded->memory.n_rows < loaded->n_ubatch) {
+        log_info("prompt chunks of %u rows instead of %u fit the memory", loaded->memory.n_rows,
+            loaded->n_ubatch);
+        loaded->n_ubatch = loaded->memory.n_rows;
+        if (loaded->n_logit_rows > loaded->n_ubatch) loaded->n_logit_rows = loaded->n_ubatch;
+    }
+    // The ledger sees bookings, not the program itself.
+    uint64_t unbooked = process_memory() > ledger_total() ? process_memory() - ledger_total() : 0;
+    if (loaded->memory.is_stated)
+        ledger_set_limit(loaded->memory.limit > unbooked ? loaded->memory.limit - unbooked : 1);
+    return true;
+}
+
+static bool start_workers(Loaded *loaded, const LoadOptions *options, Compute *compute, Error *err)
+{
+    const char *isa = options->isa ? options->isa : getenv("HYPURA_ISA");
+
+    *compute = (Compute){.decodes_weights = options->f32_activations};
+    compute->kernels = kernels_select(cpu_features(), isa, err);
+    if (!compute->kernels) return false;
+    loaded->pool = pool_create(or_default(options->n_threads, cpu_usable_cores()), err);
+    compute->pool = loaded->pool;
+    return loaded->pool != NULL;
+}
+
+static bool open_store(Loaded *loaded, const LoadOptions *options, Error *err)
+{
+    StoreOptions store = {.weights = options->weights,
+        .memory_room = loaded->memory.room,
+        .files = gguf_shards(loaded->gguf),
+        .n_files = gguf_n_shards(loaded->gguf),
+        .backend = options->backend,
+        .direct = options->direct};
+
+    loaded->store = store_create(&loaded->map, &store, err);
+    return loaded->store != NULL;
+}
+
+static bool load_weights(Loaded *loaded, const LoadOptions *options, Error *err)
+{
+    KvShape kv = {.type = options->kv,
+        .n_head_kv = loaded->shape.n_head_kv,
+        .d_k = loaded->shape.d_k,
+        .d_v = loaded->shape.d_v};
+    Compute compute;
+
+    if (!weights_bind(&loaded->weights, loaded->gguf, &loaded->shape, err)) return false;
+    if (!layout_make(&loaded->map, &loaded->weights, &loaded->shape, err)) return false;
+    if (!settle_sizes(loaded, options, err)) return false;
+    if (!start_workers(loaded, options, &compute, err)) return false;
+    if (!plan_memory(loaded, options, &compute, &kv, err)) return false;
+    if (!open_store(loaded, options, err)) return false;
+    if (!state_pool_init(
+            &loaded->states, &kv, loaded->shape.n_layer, loaded->n_ctx, loaded->n_sequences, err))
+        return false;
+    ScratchSizes sizes = forward_scratch_sizes(
+        &loaded->shape, &loaded->weights, &compute, loaded->n_ubatch, loaded->n_logit_rows);
+    if (!forward_init(&loaded->forward, &loaded->shape, &loaded->weights, loaded->store, &compute,
+            &sizes, err))
+        return false;
+    loaded->rows = mem_alloc_array(MEM_SCRATCH, loaded->n_ubatch, sizeof(Row), err);
+    loaded->has_weights = true;
+    return loaded->rows != NULL;
+}
+
+bool loaded_open(Loaded *out, const char *path, const LoadOptions *options, Error *err)
+{
+    *out = (Loaded){.io_at_start = process_io()};
+    out->gguf = gguf_open(path, options->text_only ? GGUF_METADATA_ONLY : GGUF_TENSOR_DATA,
+        options->overrides, options->n_overrides, err);
+    if (!out->gguf) goto fail;
+    if (!vocab_load(out->gguf, &out->vocab, err)) goto fail_at;
+    if (options->text_only) return true;
+    if (!shape_read(out->gguf, &out->shape, err)) goto fail_at;
+    if (vocab_n_tokens(out->vocab) > out->shape.n_vocab) {
+        error_set(err, ERROR_MODEL_SHAPE, "%u tokens, but an embedding table of %u rows",
+            vocab_n_tokens(out->vocab), out->shape.n_vocab);
+        goto fail_at;
+    }
+    if (!load_weights(out, options, err)) goto fail_at;
+    if (options->sandbox
+        && !sandbox_enter(options->write_paths, options->n_write_paths, &out->sandbox, err))
+        goto fail_at;
+    return true;
+
+fail_at:
+    error_at(err, "%s", path);
+fail:
+    loaded_close(out);
+    return false;
+}
+
+void loaded_close(Loaded *loaded)
+{
+    mem_free(MEM_SCRATCH, loaded->rows);
+    forward_destroy(&loaded->forward);
+    state_pool_destroy(&loaded->states);
+    store_free(loaded->store);
+    pool_free(loaded->pool);
+    layout_destroy(&loaded->map);
+    weights_destroy(&loaded->weights);
+    vocab_free(loaded->vocab);
+    gguf_close(loaded->gguf);
+    ledger_set_limit(0);
+    *loaded = (Loaded){0};
+}

@@ -1,0 +1,76 @@
+/* The division of one budget. The program itself (code, vocabulary, stacks) is measured, state and scratch follow from the
+ * shape, and the weights get the rest. */
+#include "engine/memory.h"
+
+#include <inttypes.h>
+
+#include "sys/process.h"
+
+#define MARGIN_BYTES         (6ull << 20)  // what libraries and the kernel may still take for us
+#define WORKER_BYTES         (64ull << 10) // touched part of a worker's stack
+#define RESERVE_BYTES_MIN    (1ull << 30)
+#define MEMORY_UNKNOWN_BYTES (4ull << 30) // where the machine does not say how much it has
+#define ROWS_MIN             1
+
+static uint64_t reserve_bytes(const Budget *reserve, uint64_t available)
+{
+    uint64_t n_bytes = available / 8 > RESERVE_BYTES_MIN ? available / 8 : RESERVE_BYTES_MIN;
+
+    if (reserve->unit == BUDGET_BYTES) n_bytes = reserve->n_bytes;
+    if (reserve->unit == BUDGET_PERCENT)
+        n_bytes = (uint64_t)((double)available * reserve->percent / 100);
+    return n_bytes;
+}
+
+static bool limit_of(const Budget *memory, const Budget *reserve, uint64_t *limit, Error *err)
+{
+    uint64_t total = machine_memory();
+    // What the process holds already is part of its budget.
+    uint64_t available = machine_available_memory() + process_memory();
+
+    switch (memory->unit) {
+    case BUDGET_BYTES: *limit = memory->n_bytes; return true;
+    case BUDGET_PERCENT:
+        *limit =
+            (uint64_t)((double)(total > 0 ? total : MEMORY_UNKNOWN_BYTES) * memory->percent / 100);
+        return true;
+    case BUDGET_MIN:
+    case BUDGET_ALL: return error_set(err, ERROR_USAGE, "--memory takes a size or a percentage");
+    case BUDGET_DEFAULT: break;
+    }
+    if (machine_available_memory() == 0) available = MEMORY_UNKNOWN_BYTES;
+    uint64_t kept = reserve_bytes(reserve, available);
+    *limit = available > kept ? available - kept : 0;
+    return true;
+}
+
+bool memory_plan(MemoryPlan *out, const Budget *memory, const Budget *reserve,
+    const MemoryNeeds *needs, Error *err)
+{
+    MemoryPlan plan = {.is_stated = memory->unit != BUDGET_DEFAULT, .state = needs->state};
+    ScratchSizes scratch = needs->scratch;
+    char limit_text[24], need_text[24];
+
+    if (!limit_of(memory, reserve, &plan.limit, err)) return false;
+    plan.process =
+        process_memory() + MARGIN_BYTES + needs->store_tables + scratch.n_workers * WORKER_BYTES;
+    for (;; scratch.n_rows = scratch.n_rows / 2 > ROWS_MIN ? scratch.n_rows / 2 : ROWS_MIN) {
+        plan.scratch = scratch_bytes(needs->shape, &scratch);
+        uint64_t fixed = plan.process + plan.state + plan.scratch;
+        if (plan.limit >= fixed && plan.limit - fixed >= needs->weights_min) {
+            plan.room = plan.limit - fixed;
+            plan.n_rows = scratch.n_rows;
+            *out = plan;
+            return true;
+        }
+        if (scratch.n_rows == ROWS_MIN) {
+            uint64_t need = fixed + needs->weights_min;
+            return error_set(err, ERROR_BUDGET,
+                "%s of memory do not do; %s would (%" PRIu64 " bytes: weights %" PRIu64
+                ", keys and values %" PRIu64 ", a pass %" PRIu64 ", the program %" PRIu64
+                "); a smaller --ctx takes less",
+                size_format(plan.limit, limit_text), size_format(need, need_text), need,
+                needs->weights_min, plan.state, plan.scratch, plan.process);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+/* From tokens to rows to passes. A prompt is cut into chunks of n_ubatch rows; how it is cut changes no bit. */
+#include "engine/sequence.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+bool sequence_init(Sequence *sequence, Loaded *loaded, Error *err)
+{
+    *sequence = (Sequence){.loaded = loaded};
+    sequence->logits = mem_alloc_array(MEM_STATE, loaded->shape.n_vocab, sizeof(float), err);
+    if (!sequence->logits || !state_init(&sequence->state, &loaded->states, err)) {
+        sequence_destroy(sequence);
+        return false;
+    }
+    return true;
+}
+
+void sequence_destroy(Sequence *sequence)
+{
+    state_destroy(&sequence->state);
+    mem_free(MEM_STATE, sequence->logits);
+    *sequence = (Sequence){0};
+}
+
+static bool check_tokens(const Loaded *loaded, const int32_t *tokens, size_t n, Error *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (tokens[i] < 0 || (uint32_t)tokens[i] >= loaded->shape.n_vocab)
+            return error_set(err, ERROR_TOKEN_RANGE, "token %d is not in 0 to %u", tokens[i],
+                loaded->shape.n_vocab - 1);
+    return true;
+}
+
+static bool check_room(const Sequence *sequence, size_t n_tokens, Error *err)
+{
+    uint32_t position = sequence->state.end_position, n_ctx = sequence->loaded->n_ctx;
+
+    if (n_tokens == 0) return error_set(err, ERROR_USAGE, "no tokens to evaluate");
+    if (n_tokens > n_ctx || position > n_ctx - n_tokens)
+        return error_set(err, ERROR_CONTEXT_FULL,
+            "%zu tokens from position %u on do not fit a context of %u", n_tokens, position, n_ctx);
+    return true;
+}
+
+/* The next n tokens of a sequence as rows. */
+static bool append_rows(
+    Sequence *sequence, const int32_t *tokens, uint32_t n, Row *rows, Error *err)
+{
+    if (!state_reserve(&sequence->state, n, err)) return false;
+    for (uint32_t i = 0; i < n; i++)
+        rows[i] = (Row){.state = &sequence->state,
+            .position = sequence->state.end_position + i,
+            .token = tokens[i]};
+    return true;
+}
+
+static void keep_logits(Sequence *sequence, uint32_t row)
+{
+    size_t n_vocab = sequence->loaded->shape.n_vocab;
+    memcpy(sequence->logits, sequence->loaded->forward.scratch.logits + row * n_vocab,
+        n_vocab * sizeof(float));
+    sequence->has_logits = true;
+}
+
+static bool eval_chunks(Sequence *sequence, const int32_t *tokens, size_t n_tokens, Error *err)
+{
+    Loaded *loaded = sequence->loaded;
+    uint32_t n_ubatch = loaded->n_ubatch;
+
+    store_expect_headless(loaded->store, (uint32_t)((n_tokens - 1) / n_ubatch));
+    for (size_t done = 0; done < n_tokens;) {
+        uint32_t n = n_tokens - done < n_ubatch ? (uint32_t)(n_tokens - done) : n_ubatch;
+        if (!append_rows(sequence, tokens + done, n, loaded->rows, err)) return false;
+        loaded->rows[n - 1].wants_logits = done + n == n_tokens;
+        if (!forward_pass(&loaded->forward, loaded->rows, n, NULL, err)) return false;
+        sequence->state.end_position += n;
+        done += n;
+    }
+    keep_logits(sequence, 0);
+    return true;
+}
+
+bool sequence_eval(Sequence *sequence, const int32_t *tokens, size_t n_tokens, Error *err)
+{
+    uint32_t position = sequence->state.end_position;
+
+    if (!check_room(sequence, n_tokens, err)
+        || !check_tokens(sequence->loaded, tokens, n_tokens, err))
+        return false;
+    if (eval_chunks(sequence, tokens, n_tokens, err)) return true;
+    store_expect_headless(sequence->loaded->store, 0);
+    sequence->state.end_position = position; // keys behind the end are invisible
+    return error_at(err, "position %u", position);
+}
+
+/* Hands out what a pass gives, on its way. */
+typedef struct SinkRun {
+    const RowSink *sink;
+    size_t first_index;
+    uint32_t n_embd;
+    const float *result_norm; // of this pass
+    bool goes_on;
+} SinkRun;
+
+static void sink_layer(void *context, uint32_t layer, const float *x, uint32_t n_rows)
+{
+    SinkRun *run = context;
+    for (uint32_t i = 0; i < n_rows && run->goes_on; i++)
+        run->goes_on = run->sink->layer(
+            run->sink->context, layer, run->first_index + i, x + (size_t)i * run->n_embd);
+}
+
+static void sink_norm(void *context, const float *x, uint32_t n_rows)
+{
+    SinkRun *run = context;
+    (void)n_rows;
+    run->result_norm = x;
+}
+
+static bool eval_chunk_rows(
+    Sequence *sequence, const int32_t *tokens, uint32_t n, SinkRun *run, Error *err)
+{
+    Loaded *loaded = sequence->loaded;
+    size_t n_vocab = loaded->shape.n_vocab;
+    Observer observer = {
+        .context = run, .layer = run->sink->layer ? sink_layer : NULL, .result_norm = sink_norm};
+
+    if (!append_rows(sequence, tokens, n, loaded->rows, err)) return false;
+    for (uint32_t i = 0; i < n; i++) loaded->rows[i].wants_logits = true;
+    if (!forward_pass(&loaded->forward, loaded->rows, n, &observer, err)) return false;
+    for (uint32_t i = 0; i < n && run->goes_on; i++)
+        run->goes_on = run->sink->row(run->sink->context, run->first_index + i,
+            loaded->forward.scratch.logits + i * n_vocab,
+            run->result_norm + (size_t)i * run->n_embd);
+    if (!run->goes_on) return error_set(err, ERROR_INTERRUPTED, "stopped");
+    sequence->state.end_position += n;
+    keep_logits(sequence, n - 1);
+    return true;
+}
+
+bool sequence_eval_rows(
+    Sequence *sequence, const int32_t *tokens, size_t n_tokens, const RowSink *sink, Error *err)
+{
+    uint32_t position = sequence->state.end_position, most = sequence->loaded->n_logit_rows;
+    SinkRun run = {.sink = sink, .n_embd = sequence->loaded->shape.n_embd, .goes_on = true};
+
+    if (!check_room(sequence, n_tokens, err)
+        || !check_tokens(sequence->loaded, tokens, n_tokens, err))
+        return false;
+    while (run.first_index < n_tokens) {
+        size_t n_left = n_tokens - run.first_index;
+        uint32_t n = n_left < most ? (uint32_t)n_left : most;
+        if (!eval_chunk_rows(sequence, tokens + run.first_index, n, &run, err)) {
+            sequence->state.end_position = position;
+            return error_at(err, "position %u", position);
+        }
+        run.first_index += n;
+    }
+    return true;
+}
+
+bool sequences_eval_together(
+    Sequence *const *sequences, const int32_t *tokens, size_t n, Error *err)
+{
+    if (n == 0) return error_set(err, ERROR_USAGE, "no sequences to evaluate");
+    Loaded *loaded = sequences[0]->loaded;
+
+    if (n > loaded->n_logit_rows)
+        return error_set(err, ERROR_USAGE, "%zu sequences in one pass; the model was opened for %u",
+            n, loaded->n_logit_rows);
+    if (!check_tokens(loaded, tokens, n, err)) return false;
+    for (size_t i = 0; i < n; i++) {
+        assert(sequences[i]->loaded == loaded);
+        for (size_t j = 0; j < i; j++)
+            if (sequences[j] == sequences[i])
+                return error_set(err, ERROR_USAGE, "a sequence is named twice");
+        if (!check_room(sequences[i], 1, err)) return false;
+        if (!append_rows(sequences[i], &tokens[i], 1, &loaded->rows[i], err)) return false;
+        loaded->rows[i].wants_logits = true;
+    }
+    if (!forward_pass(&loaded->forward, loaded->rows, (uint32_t)n, NULL, err)) return false;
+    for (size_t i = 0; i < n; i++) {
+        sequences[i]->state.end_position++;
+        keep_logits(sequences[i], (uint32_t)i);
+    }
+    return true;
+}
