@@ -23,10 +23,12 @@ void gguf_writer_strings(GgufWriter *writer, const char *key, const StringView *
 void gguf_writer_f32s(GgufWriter *writer, const char *key, const float *values, size_t n);
 void gguf_writer_i32s(GgufWriter *writer, const char *key, const int32_t *values, size_t n);
 /* Adds a tensor; data follows in this order, each padded to 32 bytes. */
-void gguf_writer_tensor(GgufWriter *writer, const char *name, QuantType type, const uint64_t *dims, uint32_t n_dims);
+void gguf_writer_tensor(
+    GgufWriter *writer, const char *name, QuantType type, const uint64_t *dims, uint32_t n_dims);
 
 /* The finished header, padded so that the data begins right behind it. Borrowed. */
-CHECKED bool gguf_writer_header(GgufWriter *writer, const uint8_t **data, size_t *n_bytes, Error *err);
+CHECKED bool gguf_writer_header(
+    GgufWriter *writer, const uint8_t **data, size_t *n_bytes, Error *err);
 /* Bytes of all tensor data with padding; and where tensor `index` starts behind the header. */
 uint64_t gguf_writer_data_bytes(const GgufWriter *writer);
 uint64_t gguf_writer_tensor_offset(const GgufWriter *writer, size_t index);
