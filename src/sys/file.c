@@ -13,6 +13,7 @@
 #include "base/fault.h"
 #include "base/mem.h"
 #include "base/size.h"
+#include "sys/internal.h"
 
 static int64_t changed_ns_of(const struct stat *st)
 {
@@ -73,14 +74,13 @@ void file_close(File *file)
     *file = (File){0};
 }
 
-/* Pages of a range that begin or end within a page are dropped whole. */
-static void drop_from_cache(const File *file, uint64_t offset_bytes, uint64_t n_bytes)
+void file_drop_cached(int fd, uint64_t offset_bytes, uint64_t n_bytes)
 {
     uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
     uint64_t begin = size_align_down(offset_bytes, page_bytes);
     uint64_t end = size_align_up(offset_bytes + n_bytes, page_bytes);
 
-    (void)posix_fadvise(file->fd, (off_t)begin, (off_t)(end - begin), POSIX_FADV_DONTNEED);
+    (void)posix_fadvise(fd, (off_t)begin, (off_t)(end - begin), POSIX_FADV_DONTNEED);
 }
 
 static bool read_all(
@@ -119,7 +119,7 @@ bool file_read_at(const File *file, uint64_t offset_bytes, void *data, uint64_t 
             file->path, offset_bytes);
 
     bool ok = read_all(file, offset_bytes, data, n_bytes, err);
-    drop_from_cache(file, offset_bytes, n_bytes);
+    file_drop_cached(file->fd, offset_bytes, n_bytes);
     return ok;
 }
 

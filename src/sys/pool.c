@@ -15,16 +15,14 @@
 #include <assert.h>
 #include <limits.h>
 #include <linux/futex.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "sys/cpu.h"
+#include "sys/thread.h"
 
 #define STACK_BYTES      ((size_t)1 << 20) // kernels keep unpacked blocks on the stack
 #define SPIN_NS          30000             // about what a sleep and a wake-up cost together
@@ -158,29 +156,16 @@ static void *worker_main(void *argument)
     }
 }
 
-/* Signals are for the threads of the program around us. */
 static bool start_workers(Pool *pool, Error *err)
 {
-    pthread_attr_t attributes;
-    sigset_t all, before;
-    int failed = 0;
-
-    if (pthread_attr_init(&attributes) != 0)
-        return error_set(err, ERROR_THREAD, "cannot prepare threads");
-    failed = pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    for (uint32_t i = 1; i < pool->n_workers && failed == 0; i++) {
+    for (uint32_t i = 1; i < pool->n_workers; i++) {
         Worker *worker = &pool->workers[i];
         *worker = (Worker){.pool = pool, .index = i};
-        failed = pthread_create(&worker->thread, &attributes, worker_main, worker);
-        if (failed == 0) pool->n_started++;
+        if (!thread_start(&worker->thread, worker_main, worker, STACK_BYTES, err))
+            return error_at(err, "worker %u of %u", i + 1, pool->n_workers);
+        pool->n_started++;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    if (failed == 0) return true;
-    return error_set(err, ERROR_THREAD, "cannot start thread %u of %u: %s", pool->n_started + 2,
-        pool->n_workers, strerror(failed));
+    return true;
 }
 
 Pool *pool_create(uint32_t n_workers, Error *err)

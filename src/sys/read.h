@@ -1,8 +1,8 @@
 /* Asynchronous reads of whole aligned ranges. Three backends behind one table: io_uring,
  * threads with pread, and a simulator of drives that misbehave.
  *
- * A reader belongs to one thread: all calls but reader_create come from the thread that
- * made the first submit. A request's memory belongs to the reader until its completion
+ * One thread at a time uses a reader; it may be another one at each call, also with reads
+ * in flight. A request's memory belongs to the reader until its completion
  * has been returned, whatever happens; reader_free waits for all of them.
  * The reader does not retry and does not judge: it reports what happened, and the mover
  * (store/mover.c) checks each completion for length, slot and generation. */
@@ -42,10 +42,11 @@ typedef struct ReaderOptions {
 
 typedef struct Reader Reader;
 
-/* READ_AUTO takes io_uring and falls back to threads; READ_URING falls back too when the
- * kernel refuses (ENOSYS, EPERM, ENOMEM), with one line on stderr. DIRECT_AUTO and
- * DIRECT_ON probe with one real read; where the file system refuses, AUTO falls back to buffered
- * reads with POSIX_FADV_DONTNEED after use and ON does so with a line on stderr. */
+/* READ_AUTO and READ_URING take io_uring and, where the kernel refuses (ENOSYS, EPERM,
+ * ENOMEM) or the build has no liburing, threads, with one line on stderr. DIRECT_AUTO and
+ * DIRECT_ON open the files again with O_DIRECT and try one real read of each; where a file
+ * system refuses, reads are buffered, the pages dropped after use, with one line on stderr.
+ * FILE_CHANGED: a file is not the one that was opened. */
 CHECKED Reader *reader_create(const ReaderOptions *options, Error *err);
 void reader_free(Reader *reader);
 
@@ -54,8 +55,9 @@ bool reader_is_direct(const Reader *reader);
 uint32_t reader_alignment(
     const Reader *reader); // power of two, 512 to 65536: memory, offset and length
 
-/* The alignment that these files will need, before a reader exists (STATX_DIOALIGN, else
- * 4096); buffers are laid out by it. 4096 also for buffered reads. */
+/* The alignment that a reader of these files will have, before it exists (STATX_DIOALIGN,
+ * else 4096; 4096 with DIRECT_OFF); buffers are laid out by it. A simulated drive may ask
+ * for less. */
 uint32_t reader_probe_alignment(const File *files, uint32_t n_files, DirectMode direct);
 
 /* Room for more requests right now. */

@@ -39,10 +39,10 @@ typedef struct SimDamage {
 #define SIM_DAMAGE_MAX 8
 
 /* Caller's memory, not copied: it must outlive the reader, which writes `counts` alone.
- * Zero but for the alignment is a perfect drive that answers in order, one tick each. */
+ * Zeroed it is a perfect drive that answers in order, one tick each. */
 typedef struct ReadSim {
     uint64_t seed;
-    uint32_t alignment;             // 512 to 4096, power of two; 0: 4096
+    uint32_t alignment;             // power of two, at least 512; 0: reader_probe_alignment's
     uint32_t latency_ticks_max;     // each request takes 1 to this many; 0: 1
     uint32_t late_ticks;            // SIM_LATE; 0: 64
     uint32_t per_mille[SIM_FAULTS]; // how often, of 1000 requests

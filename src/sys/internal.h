@@ -1,0 +1,41 @@
+/* What the backends of sys/read.h, their caller (read.c) and file.c share. */
+#ifndef HYPURA_SYS_INTERNAL_H
+#define HYPURA_SYS_INTERNAL_H
+
+#include "sys/read.h"
+
+/* All that a backend starts from. Borrowed for the backend's life, but for `probe`. */
+typedef struct ReadPlan {
+    const ReaderOptions *options;
+    const int *fds; // [options->n_files]; O_DIRECT when is_direct
+    bool is_direct;
+    uint32_t alignment;
+    const Pages *probe; // memory for a test read of `alignment` bytes, during create only
+} ReadPlan;
+
+/*
+ * create  NULL: failed. *refusal is then what the kernel said (an errno) where another
+ *         backend should be tried, and 0 where the failure is final; `err` is filled.
+ * free    waits for everything in flight
+ * submit  at most depth - in_flight requests, each checked by read.c
+ * reap    as reader_reap; `n` is 0 on entry
+ */
+typedef struct ReadBackendTable {
+    const char *name;
+    void *(*create)(const ReadPlan *plan, int *refusal, Error *err);
+    void (*free)(void *state);
+    bool (*submit)(void *state, const ReadRequest *requests, uint32_t n, Error *err);
+    bool (*reap)(
+        void *state, ReadWait wait, ReadCompletion *out, uint32_t n_max, uint32_t *n, Error *err);
+    uint32_t (*in_flight)(const void *state);
+} ReadBackendTable;
+
+extern const ReadBackendTable read_uring;
+extern const ReadBackendTable read_threads;
+extern const ReadBackendTable read_sim;
+
+/* Drops the pages that a buffered read of this range left in the page cache; those that
+ * begin or end outside of it too. (file.c) */
+void file_drop_cached(int fd, uint64_t offset_bytes, uint64_t n_bytes);
+
+#endif
