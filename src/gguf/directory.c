@@ -13,8 +13,7 @@
 #include "base/utf8.h"
 #include "gguf/internal.h"
 
-// ggml's own limit.
-static const GgufStringLimits name_limits = {1, 64, ERROR_TENSOR_NAME};
+static const GgufStringLimits name_limits = {1, GGUF_TENSOR_NAME_BYTES_MAX, ERROR_TENSOR_NAME};
 
 #define DIM_MAX (UINT64_C(1) << 31)
 

@@ -19,8 +19,9 @@
 #define GGUF_MEM MEM_TEXT
 
 // Far above any published model, far below what could hurt (docs/formats/gguf.md).
-#define GGUF_ENTRIES_MAX 65536u // keys, and tensors, of one file
-#define GGUF_PARTS_MAX   1024u
+#define GGUF_ENTRIES_MAX           65536u // keys, and tensors, of one file
+#define GGUF_PARTS_MAX             1024u
+#define GGUF_TENSOR_NAME_BYTES_MAX 64u // the limit of ggml
 
 // Messages quote at most so much of a name, so that the defect is not cut off.
 #define GGUF_SHOWN_BYTES 96
