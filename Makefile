@@ -1,0 +1,46 @@
+# The front door. Each target forwards to a CMake preset or a script.
+
+PREFIX ?= /usr/local
+JOBS   ?= $(shell nproc)
+CTEST   = ctest --output-on-failure --no-tests=error -j $(JOBS)
+
+# $(call build,PRESET): configures when needed, and builds.
+build = cmake --preset $(1) >/dev/null && cmake --build build/$(1) -j $(JOBS)
+
+.PHONY: release demo test test-ci test-asan test-tsan test-clang test-arm64 setup soak bench \
+	check install help
+
+release: ## build/release/hypura (the default)
+	@$(call build,release)
+
+demo: ## install what is missing, build, and show the bundled model in a fraction of its memory
+	@scripts/demo
+
+test: setup test-asan test-tsan test-clang test-arm64 test-ci ## install what is missing, and run all tests but the long ones
+
+setup:
+	@scripts/setup
+
+test-ci: ## the tests of the release build, where a warning is an error
+	@$(call build,ci) --quiet
+	@$(CTEST) --test-dir build/ci -LE soak
+
+test-asan test-tsan test-clang test-arm64: test-%: ## the fast tests of another build
+	@$(call build,$*) --quiet
+	@$(CTEST) --test-dir build/$* -L fast --quiet || $(CTEST) --test-dir build/$* --rerun-failed
+
+soak: setup ## the long tests
+	@$(call build,ci)
+	@$(CTEST) --test-dir build/ci -L soak
+
+bench: release ## measure this machine and the bundled model
+	@scripts/bench
+
+check: setup ## format, analyzer and spelling, beside what the tests check
+	@scripts/check
+
+install: release ## into PREFIX (/usr/local): program, header, library
+	@cmake --install build/release --prefix "$(PREFIX)"
+
+help: ## this list
+	@sed -n 's/^\([a-z -]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
