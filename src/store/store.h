@@ -13,40 +13,40 @@
 #define WAVE_BLOCKS_MAX 64
 
 typedef struct StoreOptions {
-    Budget weights;          // how much of the weights may be in memory, everything counted; DEFAULT: what fits memory_room
-    uint64_t memory_room;    // most bytes for trunk, cache and ring together; 0: no such limit
-    const File *files;       // borrowed
+    Budget weights; // how much of them may be in memory; DEFAULT: what fits memory_room
+    uint64_t memory_room; // most bytes for trunk, cache and ring together; 0: no such limit
+    const File *files;    // borrowed
     uint32_t n_files;
     ReadBackend backend;
     DirectMode direct;
-    struct ReadSim *sim;     // READ_SIM only
+    struct ReadSim *sim; // READ_SIM only
 } StoreOptions;
 
 /* Fixed at creation. */
 typedef struct StoreBudget {
-    uint64_t weights;        // allowed
+    uint64_t weights;            // allowed
     uint64_t trunk, cache, ring; // held
-    uint64_t minimum;        // the smallest `weights` that runs
+    uint64_t minimum;            // the smallest `weights` that runs
 } StoreBudget;
 
 /* Since creation. read_bytes = missed + load + padding + wasted + again, exactly. */
 typedef struct StoreCounters {
     uint64_t read_bytes;
-    uint64_t read_missed_bytes;   // payload of blocks demanded while absent
-    uint64_t read_load_bytes;     // trunk and first filling
-    uint64_t read_padding_bytes;  // widening to the alignment
-    uint64_t read_wasted_bytes;   // streamed ahead and never used
-    uint64_t read_again_bytes;    // retries
-    uint64_t demanded_bytes;      // payload of all blocks that passes used
+    uint64_t read_missed_bytes;          // payload of blocks demanded while absent
+    uint64_t read_load_bytes;            // trunk and first filling
+    uint64_t read_padding_bytes;         // widening to the alignment
+    uint64_t read_wasted_bytes;          // streamed ahead and never used
+    uint64_t read_again_bytes;           // retries
+    uint64_t demanded_bytes;             // payload of all blocks that passes used
     uint64_t expert_hits, expert_misses; // blocks
-    uint64_t stall_ns;            // time in which the caller waited for the drive
+    uint64_t stall_ns;                   // time in which the caller waited for the drive
     uint64_t n_passes;
 } StoreCounters;
 
 typedef struct Store Store;
 
-/* Lays out the memory, loads the trunk and starts filling resident blocks (evenly spread over the pass)
- * and the ring. BUDGET (exit 4) names the number that would do. NULL: failed. */
+/* Lays out the memory, loads the trunk and starts filling resident blocks (evenly spread
+ * over the pass) and the ring. BUDGET (exit 4) names the number that would do. NULL: failed. */
 CHECKED Store *store_create(const BlockMap *map, const StoreOptions *options, Error *err);
 void store_free(Store *store); // waits for reads in flight
 
@@ -72,30 +72,35 @@ void store_pass_end(Store *store);
 void store_pass_abort(Store *store);
 
 /* Blocks first, first+1, … whose bytes are there; at least one, at most n_wanted and
- * WAVE_BLOCKS_MAX. Waits for the first only. Pinned until store_dense_done. */
+ * WAVE_BLOCKS_MAX. Waits for the first only. Pinned until store_dense_done, which comes
+ * before the next store_dense_next: a small ring has no slot for a second wave. */
 typedef struct DenseWave {
     uint32_t first, n_blocks;
     const uint8_t *data[WAVE_BLOCKS_MAX];
 } DenseWave;
-CHECKED bool store_dense_next(Store *store, uint32_t first, uint32_t n_wanted, DenseWave *wave, Error *err);
+CHECKED bool store_dense_next(
+    Store *store, uint32_t first, uint32_t n_wanted, DenseWave *wave, Error *err);
 void store_dense_done(Store *store, const DenseWave *wave);
 
 /* The router has spoken: these experts (each once) of this layer are needed. All misses are
  * submitted at once as far as slots go; store_experts_next then hands out waves, hits first,
- * until every expert was given once (wave->n_blocks 0: all given). */
+ * until every expert was given once (wave->n_blocks 0: all given). Each wave is given back
+ * by store_experts_done before the next is asked for. */
 typedef struct ExpertWave {
     uint32_t n_blocks;
-    uint32_t which[WAVE_BLOCKS_MAX];                            // index into `experts` of store_experts_begin
+    uint32_t which[WAVE_BLOCKS_MAX]; // index into `experts` of store_experts_begin
     const uint8_t *data[WAVE_BLOCKS_MAX][EXPERT_EXTENTS_MAX];
-    uint32_t slot[WAVE_BLOCKS_MAX];                             // the store's own
+    uint32_t slot[WAVE_BLOCKS_MAX]; // the store's own
 } ExpertWave;
-/* n_uses[i]: rows of this pass that chose experts[i]; feeds the policy. Arrays are borrowed until the last wave. */
-CHECKED bool store_experts_begin(Store *store, uint32_t expert_layer, const uint32_t *experts, const uint32_t *n_uses, uint32_t n, Error *err);
+/* n_uses[i]: rows of this pass that chose experts[i]; feeds the policy. */
+CHECKED bool store_experts_begin(Store *store, uint32_t expert_layer, const uint32_t *experts,
+    const uint32_t *n_uses, uint32_t n, Error *err);
 CHECKED bool store_experts_next(Store *store, ExpertWave *wave, Error *err);
 void store_experts_done(Store *store, const ExpertWave *wave);
 
 /* Rows of the row table: out[i] = row rows[i], each first_row.n_bytes long. */
-CHECKED bool store_rows_read(Store *store, const uint32_t *rows, uint32_t n, uint8_t *out, Error *err);
+CHECKED bool store_rows_read(
+    Store *store, const uint32_t *rows, uint32_t n, uint8_t *out, Error *err);
 
 /* Called between pieces of compute: reaps and submits without waiting. */
 CHECKED bool store_advance(Store *store, Error *err);

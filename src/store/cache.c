@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: MIT
+/* Experts in slots.
+ *
+ * Invariants, checked by tests/store/test_cache.c after every operation:
+ * - slot_of[b] is s exactly when slots[s].block is b;
+ * - a slot with a block is LOADING, READY, or FREE with a failure; an empty one FREE or DOOMED;
+ * - wanted slots hold blocks of the call under way; only READY ones are pinned, by waves.
+ *
+ * Misses are asked for expert by expert, in the order of the file, so that the first whole
+ * expert arrives early and computing starts while the others fly. */
+#include "store/cache.h"
+
+#include <assert.h>
+
+#include "base/mem.h"
+
+/* ---- life ---- */
+
+static void lay_out_slots(Cache *cache, const Residency *plan, Places *places)
+{
+    uint32_t slot = 0;
+
+    cache->n_classes = plan->n_classes;
+    for (uint32_t i = 0; i < plan->n_classes; i++) {
+        const ExpertClass *class = &plan->classes[i];
+        cache->classes[i] = (CacheClass){
+            .slot_bytes = class->slot_bytes, .first_slot = slot, .n_slots = class->n_slots};
+        for (uint32_t k = 0; k < class->n_slots; k++, slot++)
+            cache->slots[slot] =
+                (Slot){.data = places_take(places, class->slot_bytes), .block = SLOT_NO_BLOCK};
+    }
+}
+
+bool cache_init(
+    Cache *cache, const BlockMap *map, const Residency *plan, Places *places, Error *err)
+{
+    uint32_t n_experts = blocks_n_experts(map);
+
+    *cache = (Cache){.map = map, .alignment = plan->alignment};
+    for (uint32_t i = 0; i < plan->n_classes; i++) cache->n_slots += plan->classes[i].n_slots;
+    if (n_experts == 0) return true;
+
+    if (!evict_init(&cache->evict, map->n_expert_layers, map->n_expert, err)) goto fail;
+    cache->slots = mem_alloc_array(MEM_OTHER, cache->n_slots, sizeof(Slot), err);
+    if (!cache->slots) goto fail;
+    cache->is_wanted = mem_alloc_array(MEM_OTHER, cache->n_slots, sizeof(bool), err);
+    if (!cache->is_wanted) goto fail;
+    cache->slot_of = mem_alloc_array(MEM_OTHER, n_experts, sizeof(uint32_t), err);
+    if (!cache->slot_of) goto fail;
+    cache->wants = mem_alloc_array(MEM_OTHER, map->n_expert, sizeof(CacheWant), err);
+    if (!cache->wants) goto fail;
+    cache->order = mem_alloc_array(MEM_OTHER, map->n_expert, sizeof(uint32_t), err);
+    if (!cache->order) goto fail;
+
+    for (uint32_t i = 0; i < n_experts; i++) cache->slot_of[i] = CACHE_NO_SLOT;
+    lay_out_slots(cache, plan, places);
+    return true;
+
+fail:
+    cache_destroy(cache);
+    return false;
+}
+
+void cache_destroy(Cache *cache)
+{
+    evict_destroy(&cache->evict);
+    mem_free(MEM_OTHER, cache->slots);
+    mem_free(MEM_OTHER, cache->is_wanted);
+    mem_free(MEM_OTHER, cache->slot_of);
+    mem_free(MEM_OTHER, cache->wants);
+    mem_free(MEM_OTHER, cache->order);
+    *cache = (Cache){0};
+}
+
+/* ---- slots ---- */
+
+static const CacheClass *class_of(const Cache *cache, uint32_t block)
+{
+    uint64_t n_bytes = expert_place_bytes(&cache->map->experts[block], cache->alignment);
+
+    for (uint32_t i = 0; i < cache->n_classes; i++)
+        if (cache->classes[i].slot_bytes >= n_bytes) return &cache->classes[i];
+    assert(!"an expert larger than every class");
+    return NULL;
+}
+
+static void empty_slot(Cache *cache, Slot *slot)
+{
+    cache->slot_of[slot->block] = CACHE_NO_SLOT;
+    slot->block = SLOT_NO_BLOCK;
+}
+
+/* A slot of the class for a block: an empty one, else the least valuable READY one that nobody
+ * wants. Ties go to the lower index. CACHE_NO_SLOT: none now. */
+static uint32_t find_slot(const Cache *cache, const CacheClass *class)
+{
+    uint32_t best = CACHE_NO_SLOT;
+    float best_value = 0;
+
+    for (uint32_t i = class->first_slot; i < class->first_slot + class->n_slots; i++) {
+        const Slot *slot = &cache->slots[i];
+        if (cache->is_wanted[i] || slot->n_pins > 0) continue;
+        if (slot->state == SLOT_FREE) return i; // empty, or what was in it failed
+        if (slot->state != SLOT_READY) continue;
+        float value = evict_value(&cache->evict, slot->block, cache->layer);
+        if (best != CACHE_NO_SLOT && value >= best_value) continue;
+        best = i;
+        best_value = value;
+    }
+    return best;
+}
+
+static void fill_slot(
+    Cache *cache, Mover *mover, uint32_t index, uint32_t block, MovePurpose purpose)
+{
+    const ExpertBlock *expert = &cache->map->experts[block];
+    Slot *slot = &cache->slots[index];
+
+    if (slot->state == SLOT_READY) slot_move(slot, SLOT_FREE);
+    if (slot->block != SLOT_NO_BLOCK) empty_slot(cache, slot);
+    slot->block = block;
+    cache->slot_of[block] = index;
+    mover_read(mover, slot, expert->extents, expert->n_extents, purpose);
+}
+
+void cache_load_all(Cache *cache, Mover *mover)
+{
+    uint32_t next[RESIDENCY_CLASSES_MAX] = {0};
+
+    for (uint32_t block = 0; block < blocks_n_experts(cache->map); block++) {
+        const CacheClass *class = class_of(cache, block);
+        uint32_t *used = &next[class - cache->classes];
+        assert(*used < class->n_slots);
+        fill_slot(cache, mover, class->first_slot + (*used)++, block, MOVE_LOAD);
+    }
+}
+
+void cache_begin_pass(Cache *cache)
+{
+    if (cache->n_slots > 0) evict_begin_pass(&cache->evict);
+}
+
+/* ---- a call ---- */
+
+/* Gives slots to wants that have none, as far as there are slots to give. */
+static void place_wants(Cache *cache, Mover *mover)
+{
+    for (uint32_t i = 0; i < cache->n_wants && cache->n_unplaced > 0; i++) {
+        CacheWant *want = &cache->wants[cache->order[i]];
+        if (want->slot != CACHE_NO_SLOT) continue;
+        uint32_t slot = find_slot(cache, class_of(cache, want->block));
+        if (slot == CACHE_NO_SLOT) continue;
+        fill_slot(cache, mover, slot, want->block, MOVE_DEMAND);
+        cache->is_wanted[slot] = true;
+        want->slot = slot;
+        cache->n_unplaced--;
+    }
+}
+
+static bool lies_before(const ExpertBlock *a, const ExpertBlock *b)
+{
+    if (a->extents[0].file != b->extents[0].file) return a->extents[0].file < b->extents[0].file;
+    return a->extents[0].offset_bytes < b->extents[0].offset_bytes;
+}
+
+/* The order of the file, by insertion: callers name experts in ascending order as a rule. */
+static void sort_wants(Cache *cache)
+{
+    const ExpertBlock *experts = cache->map->experts;
+
+    for (uint32_t i = 0; i < cache->n_wants; i++) {
+        const ExpertBlock *expert = &experts[cache->wants[i].block];
+        uint32_t k = i;
+        for (; k > 0; k--) {
+            if (!lies_before(expert, &experts[cache->wants[cache->order[k - 1]].block])) break;
+            cache->order[k] = cache->order[k - 1];
+        }
+        cache->order[k] = i;
+    }
+}
+
+/* What is there of a want's block: READY is a hit, LOADING is on its way. */
+static void find_want(Cache *cache, Mover *mover, CacheWant *want)
+{
+    uint32_t index = cache->slot_of[want->block];
+    Slot *slot = index != CACHE_NO_SLOT ? &cache->slots[index] : NULL;
+
+    if (slot && slot->state == SLOT_READY) {
+        cache->n_hits++;
+    } else {
+        cache->n_misses++;
+        // Tried in vain when nobody waited for it: that is no answer to a demand.
+        if (slot && slot->state == SLOT_FREE) empty_slot(cache, slot);
+        if (slot && slot->state == SLOT_LOADING) mover_hurry(mover, slot);
+    }
+    want->slot = cache->slot_of[want->block];
+    if (want->slot == CACHE_NO_SLOT)
+        cache->n_unplaced++;
+    else
+        cache->is_wanted[want->slot] = true;
+}
+
+void cache_begin(Cache *cache, Mover *mover, uint32_t layer, const uint32_t *experts, uint32_t n)
+{
+    assert(cache->n_given == cache->n_wants); // the call before was taken to its end, or aborted
+    assert(n <= cache->map->n_expert);
+    cache->layer = layer;
+    cache->n_wants = n;
+    cache->n_given = cache->n_unplaced = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t block = blocks_expert_index(cache->map, layer, experts[i]);
+        cache->wants[i] = (CacheWant){.block = block};
+        evict_use(&cache->evict, block);
+        find_want(cache, mover, &cache->wants[i]);
+    }
+    sort_wants(cache);
+    place_wants(cache, mover);
+}
+
+static void give_want(Cache *cache, uint32_t index, ExpertWave *wave)
+{
+    CacheWant *want = &cache->wants[index];
+    Slot *slot = &cache->slots[want->slot];
+    uint32_t k = wave->n_blocks++;
+
+    slot_pin(slot);
+    want->is_given = true;
+    cache->n_given++;
+    wave->which[k] = index;
+    wave->slot[k] = want->slot;
+    for (uint32_t i = 0; i < slot->read.n_extents; i++)
+        wave->data[k][i] = slot_payload(slot, i, cache->alignment);
+}
+
+/* Fills the wave with what is there; false when a block that was asked for has failed. */
+static bool collect_wave(Cache *cache, const Mover *mover, ExpertWave *wave, Error *err)
+{
+    for (uint32_t i = 0; i < cache->n_wants && wave->n_blocks < WAVE_BLOCKS_MAX; i++) {
+        const CacheWant *want = &cache->wants[i];
+        if (want->is_given || want->slot == CACHE_NO_SLOT) continue;
+        const Slot *slot = &cache->slots[want->slot];
+        if (slot->state == SLOT_READY) give_want(cache, i, wave);
+        if (slot->state == SLOT_FREE) return mover_failure(mover, slot, err);
+    }
+    return true;
+}
+
+bool cache_next(Cache *cache, Mover *mover, ExpertWave *wave, Error *err)
+{
+    wave->n_blocks = 0;
+    while (cache->n_given < cache->n_wants) {
+        if (!mover_poll(mover, err)) return false;
+        place_wants(cache, mover);
+        if (!mover_submit(mover, err)) return false;
+        if (!collect_wave(cache, mover, wave, err)) return false;
+        if (wave->n_blocks > 0) break;
+        if (!mover_wait(mover, err)) return false;
+    }
+    return true;
+}
+
+void cache_done(Cache *cache, const ExpertWave *wave)
+{
+    for (uint32_t i = 0; i < wave->n_blocks; i++) {
+        slot_unpin(&cache->slots[wave->slot[i]]);
+        cache->is_wanted[wave->slot[i]] = false;
+    }
+}
+
+void cache_abort(Cache *cache, Mover *mover)
+{
+    for (uint32_t i = 0; i < cache->n_slots; i++) {
+        Slot *slot = &cache->slots[i];
+        if (slot->state == SLOT_LOADING && slot->read.purpose == MOVE_DEMAND) {
+            empty_slot(cache, slot);
+            mover_cancel(mover, slot);
+        }
+        slot->n_pins = 0;
+        cache->is_wanted[i] = false;
+    }
+    cache->n_wants = cache->n_given = cache->n_unplaced = 0;
+}

@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: MIT
+/* From slots to requests and back.
+ *
+ * Invariants:
+ * - A slot's memory is the drive's from mover_read until its last request has completed
+ *   (n_open 0): only then it becomes READY, or FREE.
+ * - Each submission has a serial of its own, which is its tag. A completion counts once:
+ *   for the transfer in flight with this serial, whose slot has the generation it had.
+ * - Every byte that the drive moved is in exactly one counter (mover.h).
+ *
+ * Which slot to fill, and with what, is decided elsewhere: ring, cache and residents. */
+#include "store/mover.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/size.h"
+
+// Reasons of a failure beside errno values, which are positive.
+#define FAILURE_ENDED    (-1) // the file ended before its size
+#define FAILURE_TOO_MUCH (-2) // a completion says more bytes than were asked for
+
+/* ---- queues ---- */
+
+static void queue_push(Mover *mover, Slot *slot, MovePurpose queue)
+{
+    MoverQueue *list = &mover->queues[queue];
+    SlotRead *read = &slot->read;
+
+    read->queue = queue;
+    read->is_queued = true;
+    read->previous = list->last;
+    read->next = NULL;
+    if (list->last)
+        list->last->read.next = slot;
+    else
+        list->first = slot;
+    list->last = slot;
+}
+
+static void queue_remove(Mover *mover, Slot *slot)
+{
+    SlotRead *read = &slot->read;
+    MoverQueue *list = &mover->queues[read->queue];
+
+    if (!read->is_queued) return;
+    if (read->previous)
+        read->previous->read.next = read->next;
+    else
+        list->first = read->next;
+    if (read->next)
+        read->next->read.previous = read->previous;
+    else
+        list->last = read->previous;
+    read->is_queued = false;
+    read->previous = read->next = NULL;
+}
+
+/* ---- counting ---- */
+
+static void settle(Mover *mover, Slot *slot, uint64_t *counter)
+{
+    assert(mover->counters.unsettled_bytes >= slot->read.payload_bytes);
+    mover->counters.unsettled_bytes -= slot->read.payload_bytes;
+    *counter += slot->read.payload_bytes;
+    slot->read.payload_bytes = 0;
+}
+
+void mover_settle_missed(Mover *mover, Slot *slot)
+{
+    settle(mover, slot, &mover->counters.missed_bytes);
+}
+
+void mover_settle_wasted(Mover *mover, Slot *slot)
+{
+    settle(mover, slot, &mover->counters.wasted_bytes);
+}
+
+/* A finished slot's payload goes where its purpose says; that of MOVE_AHEAD waits for its owner. */
+static void settle_by_purpose(Mover *mover, Slot *slot)
+{
+    switch (slot->read.purpose) {
+    case MOVE_DEMAND: mover_settle_missed(mover, slot); break;
+    case MOVE_LOAD: settle(mover, slot, &mover->counters.load_bytes); break;
+    case MOVE_AHEAD:
+    case MOVE_PURPOSES: break;
+    }
+}
+
+/* ---- slots ---- */
+
+void mover_read(
+    Mover *mover, Slot *slot, const Extent *extents, uint32_t n_extents, MovePurpose purpose)
+{
+    assert(n_extents > 0);
+    slot_move(slot, SLOT_LOADING);
+    slot->read = (SlotRead){.extents = extents, .n_extents = n_extents, .purpose = purpose};
+    queue_push(mover, slot, purpose);
+}
+
+void mover_hurry(Mover *mover, Slot *slot)
+{
+    if (!slot->read.is_queued || slot->read.queue == MOVE_DEMAND) return;
+    queue_remove(mover, slot);
+    queue_push(mover, slot, MOVE_DEMAND);
+}
+
+/* Ends a slot's read once nothing of it is open. */
+static void finish_slot(Mover *mover, Slot *slot)
+{
+    if (slot->read.n_open > 0 || slot->read.is_queued) return;
+    if (slot->state == SLOT_DOOMED || slot->read.failure != 0) {
+        mover_settle_wasted(mover, slot);
+        slot_move(slot, SLOT_FREE);
+        return;
+    }
+    slot_move(slot, SLOT_READY);
+    settle_by_purpose(mover, slot);
+}
+
+static void close_transfer(Transfer *transfer)
+{
+    transfer->slot->read.n_open--;
+    transfer->slot = NULL;
+}
+
+/* Requests of a slot that wait for another try and will not get it. */
+static void drop_retries(Mover *mover, const Slot *slot)
+{
+    for (uint32_t i = 0; i < MOVER_DEPTH && mover->n_again > 0; i++) {
+        Transfer *transfer = &mover->transfers[i];
+        if (transfer->slot != slot || transfer->is_in_flight) continue;
+        mover->n_again--;
+        mover->counters.read_bytes += transfer->moved_bytes;
+        mover->counters.again_bytes += transfer->moved_bytes;
+        close_transfer(transfer);
+    }
+}
+
+void mover_cancel(Mover *mover, Slot *slot)
+{
+    queue_remove(mover, slot);
+    drop_retries(mover, slot);
+    if (slot->read.n_open > 0) {
+        slot_move(slot, SLOT_DOOMED);
+        return;
+    }
+    mover_settle_wasted(mover, slot);
+    slot_move(slot, SLOT_FREE);
+}
+
+/* ---- making requests ---- */
+
+static Transfer *find_unused(Mover *mover)
+{
+    for (uint32_t i = 0; i < MOVER_DEPTH; i++)
+        if (!mover->transfers[i].slot) return &mover->transfers[i];
+    return NULL;
+}
+
+/* The next part of a queued slot; takes the slot out of its queue when it was the last. */
+static void cut_transfer(Mover *mover, Slot *slot, Transfer *transfer)
+{
+    SlotRead *read = &slot->read;
+    const Extent *extent = &read->extents[read->next_extent];
+    uint64_t span_bytes = extent_span_bytes(extent, mover->alignment);
+    uint64_t begin = size_align_down(extent->offset_bytes, mover->alignment);
+    uint64_t offset = begin + read->next_span_bytes;
+    uint64_t n_bytes = span_bytes - read->next_span_bytes;
+    uint64_t payload_begin = offset > extent->offset_bytes ? offset : extent->offset_bytes;
+    uint64_t payload_end = extent->offset_bytes + extent->n_bytes;
+
+    if (n_bytes > MOVER_REQUEST_BYTES) n_bytes = MOVER_REQUEST_BYTES;
+    if (payload_end > offset + n_bytes) payload_end = offset + n_bytes;
+    *transfer = (Transfer){.slot = slot,
+        .data = slot->data + read->next_place_bytes + read->next_span_bytes,
+        .offset_bytes = offset,
+        .file = extent->file,
+        .n_bytes = (uint32_t)n_bytes,
+        .needed_bytes = (uint32_t)(payload_end - offset),
+        .payload_bytes = (uint32_t)(payload_end - payload_begin),
+        .generation = slot->generation,
+        .is_load = read->queue == MOVE_LOAD};
+    read->n_open++;
+    read->next_span_bytes += n_bytes;
+    if (read->next_span_bytes < span_bytes) return;
+
+    read->next_place_bytes += span_bytes;
+    read->next_span_bytes = 0;
+    read->next_extent++;
+    if (read->next_extent == read->n_extents) queue_remove(mover, slot);
+}
+
+/* A transfer's request for what has not landed yet, under a new serial. */
+static ReadRequest make_request(Mover *mover, Transfer *transfer)
+{
+    uint32_t index = (uint32_t)(transfer - mover->transfers);
+    uint32_t n_bytes = transfer->n_bytes - transfer->done_bytes;
+
+    transfer->serial = ++mover->serial;
+    transfer->is_in_flight = true;
+    mover->n_in_flight++;
+    if (transfer->is_load) mover->load_bytes_in_flight += n_bytes;
+    return (ReadRequest){.tag = (uint64_t)transfer->serial << 32 | index,
+        .offset_bytes = transfer->offset_bytes + transfer->done_bytes,
+        .data = transfer->data + transfer->done_bytes,
+        .n_bytes = n_bytes,
+        .file = transfer->file};
+}
+
+/* The slot whose turn it is: the first of the most urgent queue that may move. */
+static Slot *next_slot(const Mover *mover)
+{
+    for (uint32_t queue = 0; queue < MOVE_PURPOSES; queue++) {
+        if (queue == MOVE_LOAD && mover->load_bytes_in_flight >= MOVER_LOAD_BYTES) return NULL;
+        if (mover->queues[queue].first) return mover->queues[queue].first;
+    }
+    return NULL;
+}
+
+static uint32_t collect_retries(Mover *mover, ReadRequest *requests, uint32_t n_room)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < MOVER_DEPTH && mover->n_again > 0 && n < n_room; i++) {
+        Transfer *transfer = &mover->transfers[i];
+        if (!transfer->slot || transfer->is_in_flight) continue;
+        mover->n_again--;
+        requests[n++] = make_request(mover, transfer);
+    }
+    return n;
+}
+
+static bool mover_break(Mover *mover, Error *err)
+{
+    mover->is_broken = true;
+    if (err) mover->broken = *err;
+    return false;
+}
+
+/* false, with the reason that was found first, once the reader has failed. */
+static bool check_whole(const Mover *mover, Error *err)
+{
+    if (!mover->is_broken) return true;
+    if (err) *err = mover->broken;
+    return false;
+}
+
+bool mover_submit(Mover *mover, Error *err)
+{
+    ReadRequest requests[MOVER_DEPTH];
+    Error cause = {0};
+
+    if (!check_whole(mover, err)) return false;
+    uint32_t n_room = reader_free_depth(mover->reader);
+    if (n_room > MOVER_DEPTH) n_room = MOVER_DEPTH;
+    uint32_t n = collect_retries(mover, requests, n_room);
+
+    for (; n < n_room; n++) {
+        Slot *slot = next_slot(mover);
+        Transfer *transfer = slot ? find_unused(mover) : NULL;
+        if (!transfer) break;
+        cut_transfer(mover, slot, transfer);
+        requests[n] = make_request(mover, transfer);
+    }
+    if (n == 0 || reader_submit(mover->reader, requests, n, &cause)) return true;
+    mover_break(mover, &cause);
+    return check_whole(mover, err);
+}
+
+/* ---- judging completions ---- */
+
+/* All its payload is there. What was moved more than once is `again`. */
+static void land_transfer(Mover *mover, Transfer *transfer, uint64_t landed_bytes)
+{
+    MoverCounters *counters = &mover->counters;
+    Slot *slot = transfer->slot;
+
+    counters->read_bytes += transfer->moved_bytes;
+    counters->again_bytes += transfer->moved_bytes - landed_bytes;
+    counters->padding_bytes += landed_bytes - transfer->payload_bytes;
+    counters->unsettled_bytes += transfer->payload_bytes;
+    slot->read.payload_bytes += transfer->payload_bytes;
+    close_transfer(transfer);
+    finish_slot(mover, slot);
+}
+
+static void fail_transfer(Mover *mover, Transfer *transfer, int32_t failure)
+{
+    Slot *slot = transfer->slot;
+    SlotRead *read = &slot->read;
+
+    mover->counters.read_bytes += transfer->moved_bytes;
+    mover->counters.again_bytes += transfer->moved_bytes;
+    if (read->failure == 0) {
+        read->failure = failure;
+        read->failed_offset_bytes = transfer->offset_bytes + transfer->done_bytes;
+        read->failed_file = transfer->file;
+    }
+    close_transfer(transfer);
+    // No more requests for a block that cannot be whole.
+    queue_remove(mover, slot);
+    drop_retries(mover, slot);
+    finish_slot(mover, slot);
+}
+
+/* Once more, unless nobody wants it any more or it was tried often enough. */
+static void retry_transfer(Mover *mover, Transfer *transfer, int32_t failure)
+{
+    bool is_put_off = failure == EINTR || failure == EAGAIN || failure == ENOMEM;
+    uint32_t *n_tries = is_put_off ? &transfer->n_interruptions : &transfer->n_failures;
+    uint32_t n_tries_max = is_put_off ? MOVER_INTERRUPTIONS_MAX : MOVER_FAILURES_MAX;
+    bool is_wanted = transfer->slot->state == SLOT_LOADING && transfer->slot->read.failure == 0;
+
+    if (!is_wanted || *n_tries == n_tries_max) {
+        fail_transfer(mover, transfer, failure);
+        return;
+    }
+    (*n_tries)++;
+    mover->counters.n_retries++;
+    mover->n_again++;
+}
+
+/* A result of at least one byte. */
+static void judge_bytes(Mover *mover, Transfer *transfer, uint32_t n_bytes)
+{
+    uint32_t reached_bytes = transfer->done_bytes + n_bytes;
+
+    // A short read moves whole sectors, also where the file ends within one.
+    transfer->moved_bytes += size_align_up(n_bytes, mover->alignment);
+    if (reached_bytes >= transfer->needed_bytes) {
+        land_transfer(mover, transfer, size_align_up(reached_bytes, mover->alignment));
+        return;
+    }
+    uint32_t whole_bytes = (uint32_t)size_align_down(reached_bytes, mover->alignment);
+    bool has_progressed = whole_bytes > transfer->done_bytes;
+    transfer->done_bytes = whole_bytes;
+    if (has_progressed) transfer->n_failures = 0;
+    retry_transfer(mover, transfer, EIO);
+}
+
+static void judge_completion(Mover *mover, const ReadCompletion *completion)
+{
+    uint32_t index = (uint32_t)completion->tag;
+    uint32_t serial = (uint32_t)(completion->tag >> 32);
+    Transfer *transfer = index < MOVER_DEPTH ? &mover->transfers[index] : NULL;
+
+    if (!transfer || !transfer->slot || !transfer->is_in_flight || transfer->serial != serial) {
+        mover->counters.n_strays++;
+        return;
+    }
+    assert(transfer->generation == transfer->slot->generation);
+    uint32_t asked_bytes = transfer->n_bytes - transfer->done_bytes;
+    transfer->is_in_flight = false;
+    mover->n_in_flight--;
+    if (transfer->is_load) mover->load_bytes_in_flight -= asked_bytes;
+
+    if (completion->result > asked_bytes)
+        fail_transfer(mover, transfer, FAILURE_TOO_MUCH);
+    else if (completion->result > 0)
+        judge_bytes(mover, transfer, (uint32_t)completion->result);
+    else if (completion->result == 0)
+        retry_transfer(mover, transfer, FAILURE_ENDED);
+    else
+        retry_transfer(mover, transfer, (int32_t)-completion->result);
+}
+
+static bool reap(Mover *mover, ReadWait wait, Error *err)
+{
+    ReadCompletion completions[MOVER_DEPTH];
+    Error cause = {0};
+    uint32_t n = 0;
+
+    if (!check_whole(mover, err)) return false;
+    if (!reader_reap(mover->reader, wait, completions, MOVER_DEPTH, &n, &cause)) {
+        mover_break(mover, &cause);
+        return check_whole(mover, err);
+    }
+    for (uint32_t i = 0; i < n; i++) judge_completion(mover, &completions[i]);
+    return true;
+}
+
+bool mover_poll(Mover *mover, Error *err)
+{
+    return reap(mover, READ_POLL, err);
+}
+
+bool mover_wait(Mover *mover, Error *err)
+{
+    if (!mover_submit(mover, err)) return false;
+    assert(mover->n_in_flight > 0);
+
+    uint64_t begin_ns = clock_now_ns();
+    bool is_done = reap(mover, READ_WAIT, err);
+    mover->counters.stall_ns += clock_now_ns() - begin_ns;
+    return is_done;
+}
+
+bool mover_await(Mover *mover, Slot *slot, Error *err)
+{
+    mover_hurry(mover, slot);
+    while (slot->state == SLOT_LOADING)
+        if (!mover_wait(mover, err)) return false;
+    return slot->state == SLOT_READY || mover_failure(mover, slot, err);
+}
+
+bool mover_failure(const Mover *mover, const Slot *slot, Error *err)
+{
+    const SlotRead *read = &slot->read;
+    const char *path = mover->files[read->failed_file].path;
+
+    assert(slot->state == SLOT_FREE);
+    assert(read->failure != 0);
+    if (read->failure == FAILURE_ENDED)
+        return error_set(err, ERROR_FILE_CHANGED,
+            "%s: ends at byte %" PRIu64 " or before, not at %" PRIu64, path,
+            read->failed_offset_bytes, mover->files[read->failed_file].n_bytes);
+    if (read->failure == FAILURE_TOO_MUCH)
+        return error_set(err, ERROR_READ, "%s: byte %" PRIu64 ": more was read than asked for",
+            path, read->failed_offset_bytes);
+    return error_set(err, ERROR_READ, "%s: byte %" PRIu64 ": %s (errno %d)", path,
+        read->failed_offset_bytes, strerror(read->failure), read->failure);
+}
+
+/* ---- life ---- */
+
+bool mover_init(Mover *mover, const ReaderOptions *options, uint32_t alignment, Error *err)
+{
+    ReaderOptions own = *options;
+
+    own.depth = MOVER_DEPTH;
+    *mover = (Mover){.files = options->files, .alignment = alignment};
+    mover->reader = reader_create(&own, err);
+    if (!mover->reader) return false;
+    if (reader_alignment(mover->reader) == alignment) return true;
+    error_set(err, ERROR_INTERNAL, "reads want an alignment of %u bytes, not %u",
+        reader_alignment(mover->reader), alignment);
+    mover_destroy(mover);
+    return false;
+}
+
+void mover_destroy(Mover *mover)
+{
+    if (mover->reader) reader_free(mover->reader);
+    *mover = (Mover){0};
+}

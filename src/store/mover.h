@@ -1,0 +1,107 @@
+/* The mover fills slots: it cuts blocks into requests, keeps the drive busy with them in
+ * order of urgency, and believes no completion before it has checked its length, slot and
+ * generation. What can be tried again is tried again, a stated number of times.
+ *
+ * It has no thread: requests move when its owner calls (docs/adr/0004). Nothing here
+ * allocates after mover_init. */
+#ifndef HYPURA_STORE_MOVER_H
+#define HYPURA_STORE_MOVER_H
+
+#include "store/slot.h"
+#include "sys/read.h"
+
+#define MOVER_DEPTH             64         // requests in flight
+#define MOVER_REQUEST_BYTES     (4u << 20) // the most of one request
+#define MOVER_LOAD_BYTES        (8u << 20) // of MOVE_LOAD in flight: a demand waits for few others
+#define MOVER_FAILURES_MAX      3          // retries of a request that failed or got nowhere
+#define MOVER_INTERRUPTIONS_MAX 64         // retries of a request that the kernel put off
+
+/* read = missed + load + padding + wasted + unsettled + again, at every moment. */
+typedef struct MoverCounters {
+    uint64_t read_bytes;      // moved by the drive
+    uint64_t missed_bytes;    // payload of MOVE_DEMAND, and of MOVE_AHEAD when it was taken
+    uint64_t load_bytes;      // payload of MOVE_LOAD
+    uint64_t padding_bytes;   // widening to the alignment
+    uint64_t wasted_bytes;    // payload that nobody took
+    uint64_t unsettled_bytes; // payload that is there and not yet one of these
+    uint64_t again_bytes;     // moved for nothing by requests that were tried again or failed
+    uint64_t n_retries;
+    uint64_t n_strays; // completions of no request in flight: duplicates; dropped
+    uint64_t stall_ns; // in mover_wait
+} MoverCounters;
+
+/* A part of a slot's read: one request, and what has become of it. */
+typedef struct Transfer {
+    Slot *slot; // NULL: the transfer is not in use
+    uint8_t *data;
+    uint64_t offset_bytes;
+    uint32_t file;
+    uint32_t n_bytes;      // aligned
+    uint32_t needed_bytes; // up to the end of the payload; the rest may be past the file's end
+    uint32_t payload_bytes;
+    uint32_t done_bytes;  // landed by earlier submissions, aligned
+    uint64_t moved_bytes; // by all submissions
+    uint32_t generation;  // of the slot
+    uint32_t serial;      // of the last submission; a completion with another one is a stray
+    uint32_t n_failures, n_interruptions;
+    bool is_in_flight; // else it waits to be submitted again
+    bool is_load;      // counts towards MOVER_LOAD_BYTES
+} Transfer;
+
+typedef struct MoverQueue {
+    Slot *first, *last;
+} MoverQueue;
+
+typedef struct Mover {
+    Reader *reader;    // owned
+    const File *files; // borrowed
+    uint32_t alignment;
+    MoverQueue queues[MOVE_PURPOSES]; // slots with requests still to be made
+    Transfer transfers[MOVER_DEPTH];
+    uint32_t n_in_flight;
+    uint32_t n_again; // transfers that wait to be submitted again
+    uint32_t serial;
+    uint64_t load_bytes_in_flight;
+    bool is_broken; // the reader failed as a whole: nothing moves any more
+    Error broken;   // why
+    MoverCounters counters;
+} Mover;
+
+/* Makes the reader. Slots are laid out for `alignment`, which must be the reader's own.
+ * options->depth is ignored. On failure nothing is held. */
+CHECKED bool mover_init(Mover *mover, const ReaderOptions *options, uint32_t alignment, Error *err);
+
+/* Waits for all requests in flight; slots are not touched any more. A zeroed one is fine. */
+void mover_destroy(Mover *mover);
+
+/* FREE -> LOADING: the slot will hold these extents, one after the other, each widened to
+ * the alignment. `extents` is borrowed for as long as the slot holds them. Nothing moves yet. */
+void mover_read(
+    Mover *mover, Slot *slot, const Extent *extents, uint32_t n_extents, MovePurpose purpose);
+
+/* Lets a LOADING slot pass all that is not demanded; it still counts under its purpose. */
+void mover_hurry(Mover *mover, Slot *slot);
+
+/* LOADING -> DOOMED, or FREE at once when none of its requests is in flight. */
+void mover_cancel(Mover *mover, Slot *slot);
+
+/* What landed of a READY slot counts as missed or as wasted from now on (MOVE_AHEAD). */
+void mover_settle_missed(Mover *mover, Slot *slot);
+void mover_settle_wasted(Mover *mover, Slot *slot);
+
+/* Takes what has completed, without waiting. Slots become READY, or FREE with a failure. */
+CHECKED bool mover_poll(Mover *mover, Error *err);
+
+/* Submits what there is room for, in one batch: demands first, loads last. */
+CHECKED bool mover_submit(Mover *mover, Error *err);
+
+/* Submits, then waits for at least one completion. Something must be in flight or queued. */
+CHECKED bool mover_wait(Mover *mover, Error *err);
+
+/* Waits until a LOADING slot is READY; false when its read failed for good. */
+CHECKED bool mover_await(Mover *mover, Slot *slot, Error *err);
+
+/* The error of a slot that is FREE because its read failed; returns false. */
+bool mover_failure(const Mover *mover, const Slot *slot, Error *err);
+
+#endif

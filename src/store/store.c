@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT
+/* The store: memory laid out by the plan (residency.h), filled by one mover, and handed out
+ * by three parts that share nothing but that mover: dense blocks, experts, rows.
+ *
+ * Every call moves blocks before it returns; there is no thread here and no lock
+ * (docs/adr/0004). After creation nothing allocates. */
+#include "store/store.h"
+
+#include <assert.h>
+
+#include "base/mem.h"
+#include "store/cache.h"
+#include "store/dense.h"
+#include "store/rows.h"
+#include "sys/read_sim.h"
+
+struct Store {
+    const BlockMap *map; // borrowed
+    Residency plan;
+    Places trunk_places, cache_places, ring_places;
+    Slot *trunk; // [n_trunk]
+    Mover mover;
+    Dense dense;
+    Cache cache;
+    Rows rows;
+    uint64_t demanded_bytes; // beside dense's
+    uint64_t n_passes;
+    bool is_in_pass;
+};
+
+/* ---- life ---- */
+
+static bool map_memory(Store *store, Error *err)
+{
+    const Residency *plan = &store->plan;
+
+    // The cache is touched by its first reads; the rest is needed at once.
+    return places_init(
+               &store->trunk_places, MEM_TRUNK, plan->trunk_bytes, plan->alignment, PAGES_NOW, err)
+           && places_init(&store->ring_places, MEM_RING, plan->n_ring_slots * plan->ring_slot_bytes,
+               plan->alignment, PAGES_NOW, err)
+           && places_init(&store->cache_places, MEM_CACHE, residency_cache_bytes(plan),
+               plan->alignment, PAGES_ON_DEMAND, err);
+}
+
+static bool lay_out(Store *store, Error *err)
+{
+    const BlockMap *map = store->map;
+    const Residency *plan = &store->plan;
+
+    store->trunk = mem_alloc_array(MEM_OTHER, map->n_trunk, sizeof(Slot), err);
+    if (!store->trunk) return false;
+    for (uint32_t i = 0; i < map->n_trunk; i++) {
+        uint64_t n_bytes = extent_place_bytes(&map->trunk[i], plan->alignment);
+        store->trunk[i] = (Slot){.data = places_take(&store->trunk_places, n_bytes), .block = i};
+    }
+    return dense_init(&store->dense, map, plan, &store->cache_places, &store->ring_places, err)
+           && rows_init(&store->rows, map, plan, &store->cache_places, err)
+           && cache_init(&store->cache, map, plan, &store->cache_places, err);
+}
+
+static bool start_mover(Store *store, const StoreOptions *options, Error *err)
+{
+    Pages buffers[4];
+    uint32_t n_buffers = 0;
+    const Places *places[] = {
+        &store->trunk_places, &store->ring_places, &store->cache_places, &store->rows.places};
+
+    for (uint32_t i = 0; i < COUNT(places); i++)
+        if (places[i]->pages.n_bytes > 0) buffers[n_buffers++] = places[i]->pages;
+    ReaderOptions reader = {.backend = options->backend,
+        .direct = options->direct,
+        .files = options->files,
+        .n_files = options->n_files,
+        .buffers = buffers,
+        .n_buffers = n_buffers,
+        .sim = options->sim};
+    return mover_init(&store->mover, &reader, store->plan.alignment, err);
+}
+
+static bool read_trunk(Store *store, Error *err)
+{
+    for (uint32_t i = 0; i < store->map->n_trunk; i++)
+        mover_read(&store->mover, &store->trunk[i], &store->map->trunk[i], 1, MOVE_LOAD);
+    for (uint32_t i = 0; i < store->map->n_trunk; i++)
+        if (!mover_await(&store->mover, &store->trunk[i], err)) return false;
+    return true;
+}
+
+/* First filling: goes on while the first passes run. */
+static bool start_filling(Store *store, Error *err)
+{
+    dense_load(&store->dense, &store->mover);
+    if (store->cache.n_slots == blocks_n_experts(store->map))
+        cache_load_all(&store->cache, &store->mover);
+    rows_load(&store->rows, &store->mover);
+    return mover_submit(&store->mover, err);
+}
+
+/* What every offset, length and address will be a multiple of. */
+static uint32_t find_alignment(const StoreOptions *options)
+{
+    if (options->backend == READ_SIM && options->sim->alignment > 0) return options->sim->alignment;
+    return reader_probe_alignment(options->files, options->n_files, options->direct);
+}
+
+Store *store_create(const BlockMap *map, const StoreOptions *options, Error *err)
+{
+    if (!blocks_check(map, options->files, options->n_files, err)) return NULL;
+    Store *store = mem_alloc(MEM_OTHER, sizeof(Store), err);
+    if (!store) return NULL;
+    store->map = map;
+    if (!residency_plan(&store->plan, map, find_alignment(options), &options->weights,
+            options->memory_room, err))
+        goto fail;
+    if (!map_memory(store, err) || !lay_out(store, err)) goto fail;
+    if (!start_mover(store, options, err)) goto fail;
+    if (!read_trunk(store, err) || !start_filling(store, err)) goto fail;
+    return store;
+
+fail:
+    store_free(store);
+    return NULL;
+}
+
+void store_free(Store *store)
+{
+    if (!store) return;
+    mover_destroy(&store->mover); // first: until it returns, memory belongs to reads
+    cache_destroy(&store->cache);
+    rows_destroy(&store->rows);
+    dense_destroy(&store->dense);
+    mem_free(MEM_OTHER, store->trunk);
+    places_destroy(&store->trunk_places);
+    places_destroy(&store->ring_places);
+    places_destroy(&store->cache_places);
+    residency_destroy(&store->plan);
+    mem_free(MEM_OTHER, store);
+}
+
+/* ---- reports ---- */
+
+StoreBudget store_budget(const Store *store)
+{
+    return (StoreBudget){.weights = store->plan.allowed_bytes,
+        .trunk = store->trunk_places.pages.n_bytes,
+        .cache = store->cache_places.pages.n_bytes,
+        .ring = store->ring_places.pages.n_bytes,
+        .minimum = store->plan.minimum_bytes};
+}
+
+StoreCounters store_counters(const Store *store)
+{
+    const MoverCounters *moved = &store->mover.counters;
+
+    return (StoreCounters){.read_bytes = moved->read_bytes,
+        .read_missed_bytes = moved->missed_bytes,
+        .read_load_bytes = moved->load_bytes,
+        .read_padding_bytes = moved->padding_bytes,
+        .read_wasted_bytes = moved->wasted_bytes + moved->unsettled_bytes,
+        .read_again_bytes = moved->again_bytes,
+        .demanded_bytes = store->demanded_bytes + store->dense.demanded_bytes,
+        .expert_hits = store->cache.n_hits,
+        .expert_misses = store->cache.n_misses,
+        .stall_ns = moved->stall_ns,
+        .n_passes = store->n_passes};
+}
+
+const char *store_backend_name(const Store *store)
+{
+    return reader_backend_name(store->mover.reader);
+}
+
+bool store_is_direct(const Store *store)
+{
+    return reader_is_direct(store->mover.reader);
+}
+
+const uint8_t *store_trunk(const Store *store, uint32_t index)
+{
+    assert(index < store->map->n_trunk);
+    return slot_payload(&store->trunk[index], 0, store->plan.alignment);
+}
+
+/* ---- passes ---- */
+
+void store_expect_headless(Store *store, uint32_t n_passes)
+{
+    dense_expect_headless(&store->dense, n_passes);
+}
+
+bool store_pass_begin(Store *store, bool with_head, Error *err)
+{
+    assert(!store->is_in_pass);
+    dense_begin_pass(&store->dense, with_head);
+    cache_begin_pass(&store->cache);
+    store->is_in_pass = true;
+    return store_advance(store, err);
+}
+
+void store_pass_end(Store *store)
+{
+    assert(store->is_in_pass);
+    store->is_in_pass = false;
+    store->n_passes++;
+}
+
+void store_pass_abort(Store *store)
+{
+    dense_abort_pass(&store->dense);
+    cache_abort(&store->cache, &store->mover);
+    store->is_in_pass = false;
+}
+
+bool store_advance(Store *store, Error *err)
+{
+    return dense_advance(&store->dense, &store->mover, err);
+}
+
+bool store_dense_next(Store *store, uint32_t first, uint32_t n_wanted, DenseWave *wave, Error *err)
+{
+    assert(store->is_in_pass);
+    return dense_next(&store->dense, &store->mover, first, n_wanted, wave, err);
+}
+
+void store_dense_done(Store *store, const DenseWave *wave)
+{
+    dense_done(&store->dense, &store->mover, wave);
+}
+
+bool store_experts_begin(Store *store, uint32_t expert_layer, const uint32_t *experts,
+    const uint32_t *n_uses, uint32_t n, Error *err)
+{
+    (void)n_uses; // a pass counts once, however many of its rows use an expert (evict.h)
+    assert(store->is_in_pass);
+    if (!store_advance(store, err)) return false;
+    cache_begin(&store->cache, &store->mover, expert_layer, experts, n);
+    return mover_submit(&store->mover, err);
+}
+
+bool store_experts_next(Store *store, ExpertWave *wave, Error *err)
+{
+    if (!cache_next(&store->cache, &store->mover, wave, err)) return false;
+    for (uint32_t i = 0; i < wave->n_blocks; i++)
+        store->demanded_bytes +=
+            expert_payload_bytes(&store->map->experts[store->cache.wants[wave->which[i]].block]);
+    return true;
+}
+
+void store_experts_done(Store *store, const ExpertWave *wave)
+{
+    cache_done(&store->cache, wave);
+}
+
+bool store_rows_read(Store *store, const uint32_t *rows, uint32_t n, uint8_t *out, Error *err)
+{
+    if (!rows_read(&store->rows, &store->dense, &store->mover, rows, n, out, err)) return false;
+    store->demanded_bytes += (uint64_t)n * store->map->rows.first_row.n_bytes;
+    return true;
+}
