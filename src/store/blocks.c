@@ -1,4 +1,3 @@
-// SPDX-License-Identifier: MIT
 /* A block map checked once, so that nothing after it doubts an offset or a size.
  *
  * The map comes from model/layout, whose numbers come from a file: every extent is held

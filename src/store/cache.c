@@ -1,4 +1,3 @@
-// SPDX-License-Identifier: MIT
 /* Experts in slots.
  *
  * Invariants, checked by tests/store/test_cache.c after every operation:
@@ -14,6 +13,8 @@
 
 #include "base/mem.h"
 
+#define CACHE_FIND_MAX 64 // slots found in one look over a class
+
 /* ---- life ---- */
 
 static void lay_out_slots(Cache *cache, const Residency *plan, Places *places)
@@ -22,12 +23,13 @@ static void lay_out_slots(Cache *cache, const Residency *plan, Places *places)
 
     cache->n_classes = plan->n_classes;
     for (uint32_t i = 0; i < plan->n_classes; i++) {
-        const ExpertClass *class = &plan->classes[i];
-        cache->classes[i] = (CacheClass){
-            .slot_bytes = class->slot_bytes, .first_slot = slot, .n_slots = class->n_slots};
-        for (uint32_t k = 0; k < class->n_slots; k++, slot++)
+        const ExpertClass *size_class = &plan->classes[i];
+        cache->classes[i] = (CacheClass){.slot_bytes = size_class->slot_bytes,
+            .first_slot = slot,
+            .n_slots = size_class->n_slots};
+        for (uint32_t k = 0; k < size_class->n_slots; k++, slot++)
             cache->slots[slot] =
-                (Slot){.data = places_take(places, class->slot_bytes), .block = SLOT_NO_BLOCK};
+                (Slot){.data = places_take(places, size_class->slot_bytes), .block = SLOT_NO_BLOCK};
     }
 }
 
@@ -74,14 +76,14 @@ void cache_destroy(Cache *cache)
 
 /* ---- slots ---- */
 
-static const CacheClass *class_of(const Cache *cache, uint32_t block)
+static uint32_t class_of(const Cache *cache, uint32_t block)
 {
     uint64_t n_bytes = expert_place_bytes(&cache->map->experts[block], cache->alignment);
 
     for (uint32_t i = 0; i < cache->n_classes; i++)
-        if (cache->classes[i].slot_bytes >= n_bytes) return &cache->classes[i];
+        if (cache->classes[i].slot_bytes >= n_bytes) return i;
     assert(!"an expert larger than every class");
-    return NULL;
+    return 0;
 }
 
 static void empty_slot(Cache *cache, Slot *slot)
@@ -90,24 +92,38 @@ static void empty_slot(Cache *cache, Slot *slot)
     slot->block = SLOT_NO_BLOCK;
 }
 
-/* A slot of the class for a block: an empty one, else the least valuable READY one that nobody
- * wants. Ties go to the lower index. CACHE_NO_SLOT: none now. */
-static uint32_t find_slot(const Cache *cache, const CacheClass *class)
+/* What giving a slot to another block costs: nothing where it is empty or what was in it failed.
+ * Negative: it can't be given, being wanted, pinned, or a read's. */
+static float slot_value(const Cache *cache, uint32_t index)
 {
-    uint32_t best = CACHE_NO_SLOT;
-    float best_value = 0;
+    const Slot *slot = &cache->slots[index];
 
-    for (uint32_t i = class->first_slot; i < class->first_slot + class->n_slots; i++) {
-        const Slot *slot = &cache->slots[i];
-        if (cache->is_wanted[i] || slot->n_pins > 0) continue;
-        if (slot->state == SLOT_FREE) return i; // empty, or what was in it failed
-        if (slot->state != SLOT_READY) continue;
-        float value = evict_value(&cache->evict, slot->block, cache->layer);
-        if (best != CACHE_NO_SLOT && value >= best_value) continue;
-        best = i;
-        best_value = value;
+    if (cache->is_wanted[index] || slot->n_pins > 0) return -1;
+    if (slot->state == SLOT_FREE) return 0;
+    return slot->state == SLOT_READY ? evict_value(&cache->evict, slot->block, cache->layer) : -1;
+}
+
+/* Up to n slots of the class for other blocks, the least valuable first; of equal ones the lower
+ * index. One look at each slot, whatever n is. Returns how many. */
+static uint32_t find_slots(
+    const Cache *cache, const CacheClass *size_class, uint32_t n, uint32_t *found)
+{
+    float values[CACHE_FIND_MAX];
+    uint32_t n_found = 0;
+
+    for (uint32_t i = size_class->first_slot; i < size_class->first_slot + size_class->n_slots;
+         i++) {
+        float value = slot_value(cache, i);
+        if (value < 0 || (n_found == n && value >= values[n - 1])) continue;
+        uint32_t k = n_found < n ? n_found++ : n - 1;
+        for (; k > 0 && values[k - 1] > value; k--) {
+            values[k] = values[k - 1];
+            found[k] = found[k - 1];
+        }
+        values[k] = value;
+        found[k] = i;
     }
-    return best;
+    return n_found;
 }
 
 static void fill_slot(
@@ -128,10 +144,10 @@ void cache_load_all(Cache *cache, Mover *mover)
     uint32_t next[RESIDENCY_CLASSES_MAX] = {0};
 
     for (uint32_t block = 0; block < blocks_n_experts(cache->map); block++) {
-        const CacheClass *class = class_of(cache, block);
-        uint32_t *used = &next[class - cache->classes];
-        assert(*used < class->n_slots);
-        fill_slot(cache, mover, class->first_slot + (*used)++, block, MOVE_LOAD);
+        uint32_t size_class = class_of(cache, block);
+        assert(next[size_class] < cache->classes[size_class].n_slots);
+        fill_slot(cache, mover, cache->classes[size_class].first_slot + next[size_class]++, block,
+            MOVE_LOAD);
     }
 }
 
@@ -142,19 +158,38 @@ void cache_begin_pass(Cache *cache)
 
 /* ---- a call ---- */
 
-/* Gives slots to wants that have none, as far as there are slots to give. */
-static void place_wants(Cache *cache, Mover *mover)
+static uint32_t count_unplaced(const Cache *cache, uint32_t size_class)
 {
-    for (uint32_t i = 0; i < cache->n_wants && cache->n_unplaced > 0; i++) {
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < cache->n_wants; i++)
+        n += cache->wants[i].slot == CACHE_NO_SLOT && cache->wants[i].size_class == size_class;
+    return n < CACHE_FIND_MAX ? n : CACHE_FIND_MAX;
+}
+
+/* Gives slots of a class to wants that have none, in the order of the file. */
+static void place_in_class(Cache *cache, Mover *mover, uint32_t size_class)
+{
+    uint32_t found[CACHE_FIND_MAX];
+    uint32_t n = count_unplaced(cache, size_class);
+    uint32_t n_found = n > 0 ? find_slots(cache, &cache->classes[size_class], n, found) : 0;
+
+    for (uint32_t i = 0, k = 0; k < n_found; i++) {
         CacheWant *want = &cache->wants[cache->order[i]];
-        if (want->slot != CACHE_NO_SLOT) continue;
-        uint32_t slot = find_slot(cache, class_of(cache, want->block));
-        if (slot == CACHE_NO_SLOT) continue;
-        fill_slot(cache, mover, slot, want->block, MOVE_DEMAND);
-        cache->is_wanted[slot] = true;
-        want->slot = slot;
+        if (want->slot != CACHE_NO_SLOT || want->size_class != size_class) continue;
+        want->slot = found[k++];
+        fill_slot(cache, mover, want->slot, want->block, MOVE_DEMAND);
+        cache->is_wanted[want->slot] = true;
         cache->n_unplaced--;
     }
+}
+
+/* As far as there are slots to give. */
+static void place_wants(Cache *cache, Mover *mover)
+{
+    for (uint32_t size_class = 0; size_class < cache->n_classes && cache->n_unplaced > 0;
+         size_class++)
+        place_in_class(cache, mover, size_class);
 }
 
 static bool lies_before(const ExpertBlock *a, const ExpertBlock *b)
@@ -209,7 +244,7 @@ void cache_begin(Cache *cache, Mover *mover, uint32_t layer, const uint32_t *exp
     cache->n_given = cache->n_unplaced = 0;
     for (uint32_t i = 0; i < n; i++) {
         uint32_t block = blocks_expert_index(cache->map, layer, experts[i]);
-        cache->wants[i] = (CacheWant){.block = block};
+        cache->wants[i] = (CacheWant){.block = block, .size_class = class_of(cache, block)};
         evict_use(&cache->evict, block);
         find_want(cache, mover, &cache->wants[i]);
     }

@@ -24,6 +24,7 @@ typedef struct CacheClass {
 /* One expert of the call under way. */
 typedef struct CacheWant {
     uint32_t block;
+    uint32_t size_class;
     uint32_t slot; // CACHE_NO_SLOT: waits for one
     bool is_given;
 } CacheWant;

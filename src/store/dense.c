@@ -1,4 +1,3 @@
-// SPDX-License-Identifier: MIT
 /* A pass over dense blocks. A wave never waits but for its first block, and never takes more
  * than half of the ring, so that the other half flies while kernels run. */
 #include "store/dense.h"

@@ -1,4 +1,3 @@
-// SPDX-License-Identifier: MIT
 /* The value function of the expert cache. It decides speed and never bits: any value is
  * right. Choosing is left to cache.c, which knows what may go. */
 #include "store/evict.h"

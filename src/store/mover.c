@@ -1,4 +1,3 @@
-// SPDX-License-Identifier: MIT
 /* From slots to requests and back.
  *
  * Invariants:

@@ -1,4 +1,3 @@
-// SPDX-License-Identifier: MIT
 /* Memory for slots, taken from the ledger once and cut up once.
  *
  * Everything that is ever read lands here, so these pages are what the reader registers.

@@ -1,4 +1,3 @@
-// SPDX-License-Identifier: MIT
 /* Dividing a budget.
  *
  * A dense byte is worth a whole byte of reading in every pass, a cached expert's byte only
@@ -208,12 +207,13 @@ static ExpertClass *neediest_class(Residency *plan, uint64_t n_bytes)
     ExpertClass *best = NULL;
 
     for (uint32_t i = 0; i < plan->n_classes; i++) {
-        ExpertClass *class = &plan->classes[i];
-        if (class->n_slots == class->n_blocks || class->slot_bytes > n_bytes) continue;
+        ExpertClass *size_class = &plan->classes[i];
+        if (size_class->n_slots == size_class->n_blocks || size_class->slot_bytes > n_bytes)
+            continue;
         if (!best
-            || (uint64_t) class->n_slots * best->n_blocks
-                   < (uint64_t)best->n_slots * class->n_blocks)
-            best = class;
+            || (uint64_t)size_class->n_slots * best->n_blocks
+                   < (uint64_t)best->n_slots * size_class->n_blocks)
+            best = size_class;
     }
     return best;
 }
@@ -223,7 +223,7 @@ static ExpertClass *neediest_class(Residency *plan, uint64_t n_bytes)
 static void divide_experts(Residency *plan, const BlockMap *map, uint64_t n_bytes)
 {
     uint64_t wanted = 0;
-    ExpertClass *class;
+    ExpertClass *size_class;
 
     for (uint32_t i = 0; i < plan->n_classes; i++)
         wanted +=
@@ -234,9 +234,9 @@ static void divide_experts(Residency *plan, const BlockMap *map, uint64_t n_byte
 
     for (uint32_t i = 0; i < plan->n_classes; i++)
         plan->expert_bytes += plan->classes[i].slot_bytes * plan->classes[i].n_slots;
-    while ((class = neediest_class(plan, n_bytes - plan->expert_bytes)) != NULL) {
-        class->n_slots++;
-        plan->expert_bytes += class->slot_bytes;
+    while ((size_class = neediest_class(plan, n_bytes - plan->expert_bytes)) != NULL) {
+        size_class->n_slots++;
+        plan->expert_bytes += size_class->slot_bytes;
     }
 }
 

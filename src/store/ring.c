@@ -1,4 +1,3 @@
-// SPDX-License-Identifier: MIT
 /* Streaming of dense blocks.
  *
  * Invariants: `ahead` holds slots in the order in which they were asked for, which is the

@@ -1,4 +1,3 @@
-// SPDX-License-Identifier: MIT
 /* Rows by number.
  *
  * A row is a few KiB: too small to stream well and too rarely used twice to cache. Rows that

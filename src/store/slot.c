@@ -1,4 +1,3 @@
-// SPDX-License-Identifier: MIT
 /* The moves of a slot, as slot.h draws them: a table, and one function that follows it. */
 #include "store/slot.h"
 

@@ -1,4 +1,3 @@
-// SPDX-License-Identifier: MIT
 /* The store: memory laid out by the plan (residency.h), filled by one mover, and handed out
  * by three parts that share nothing but that mover: dense blocks, experts, rows.
  *
@@ -116,6 +115,7 @@ Store *store_create(const BlockMap *map, const StoreOptions *options, Error *err
     if (!map_memory(store, err) || !lay_out(store, err)) goto fail;
     if (!start_mover(store, options, err)) goto fail;
     if (!read_trunk(store, err) || !start_filling(store, err)) goto fail;
+    store->mover.counters.stall_ns = 0; // until here nobody had anything else to do
     return store;
 
 fail:

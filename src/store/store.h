@@ -13,7 +13,7 @@
 #define WAVE_BLOCKS_MAX 64
 
 typedef struct StoreOptions {
-    Budget weights; // how much of them may be in memory; DEFAULT: what fits memory_room
+    Budget weights;       // how much of them may be in memory; DEFAULT: what fits memory_room
     uint64_t memory_room; // most bytes for trunk, cache and ring together; 0: no such limit
     const File *files;    // borrowed
     uint32_t n_files;

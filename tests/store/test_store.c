@@ -1,6 +1,6 @@
 /* The whole store on made-up models and a simulated drive: right bytes or the right error. */
 #include "base/fault.h"
-#include "synthetic.h"
+#include "store/synthetic.h"
 
 static StoreOptions options_of(const Synthetic *model, Budget weights, ReadSim *sim)
 {
