@@ -216,7 +216,7 @@ static bool tensor_bytes(
 void gguf_writer_tensor(
     GgufWriter *writer, const char *name, QuantType type, const uint64_t *dims, uint32_t n_dims)
 {
-    uint64_t start = writer->data_bytes, n_bytes, end;
+    uint64_t start = writer->data_bytes, n_bytes = 0, end;
 
     assert(!writer->header.data);
     assert(writer->n_tensors < GGUF_ENTRIES_MAX);
