@@ -1,0 +1,110 @@
+/* The table of all options. A row is everything that is known of an option: how it is
+ * spelt, which verbs have it, what its value may be, where the value goes, what it means.
+ * Two rows may have one name when no verb has both. */
+#include "cli/options.h"
+
+#define V(verb)     (1u << VERB_##verb)
+#define ALL_VERBS   ((1u << VERBS) - 1)
+#define READS_MODEL (V(RUN) | V(INSPECT) | V(TOKENIZE) | V(DETOKENIZE) | V(LOGITS) | V(PERPLEXITY))
+#define RUNS_MODEL  (V(RUN) | V(LOGITS) | V(PERPLEXITY))
+#define TO(field)   offsetof(Options, field)
+
+// clang-format off
+static const OptionRow rows[] = {
+    {{"--raw"}, OPTION_FLAG, OPTIONS_OF_THE_VERB, V(RUN), TO(raw), NULL, NULL, 0, 0,
+        "continue the text without a chat template"},
+    {{"-p", "--prompt"}, OPTION_TEXT, OPTIONS_OF_THE_VERB, V(RUN), TO(prompt), "TEXT", NULL, 0, 0,
+        "the prompt, in place of PROMPT"},
+    {{"-f", "--file"}, OPTION_TEXT, OPTIONS_OF_THE_VERB, V(RUN) | V(PERPLEXITY), TO(file), "FILE", NULL, 0, 0,
+        "read the text from FILE; - is standard input"},
+    {{"-n", "--predict", "--n-predict"}, OPTION_INTEGER, OPTIONS_OF_THE_VERB, V(RUN), TO(n_tokens), "N", NULL, -1, 2147483647.0,
+        "generate at most N tokens; -1: to the end of the answer or of the context"},
+    {{"--no-add-special"}, OPTION_FLAG, OPTIONS_OF_THE_VERB, V(TOKENIZE), TO(special_omitted), NULL, NULL, 0, 0,
+        "leave out the begin and end tokens that the model adds"},
+    {{"--special"}, OPTION_FLAG, OPTIONS_OF_THE_VERB, V(TOKENIZE), TO(special), NULL, NULL, 0, 0,
+        "text of special tokens becomes those tokens"},
+    {{"--special"}, OPTION_FLAG, OPTIONS_OF_THE_VERB, V(DETOKENIZE), TO(special), NULL, NULL, 0, 0,
+        "show the text of special tokens"},
+    {{"--pieces"}, OPTION_FLAG, OPTIONS_OF_THE_VERB, V(TOKENIZE), TO(pieces), NULL, NULL, 0, 0,
+        "a line for each token: id, tab, bytes as a JSON string or hex:..."},
+    {{"--tokens"}, OPTION_TEXT, OPTIONS_OF_THE_VERB, V(LOGITS), TO(tokens), "IDS", NULL, 0, 0,
+        "the tokens to evaluate: 1,2,3"},
+    {{"--start"}, OPTION_INTEGER, OPTIONS_OF_THE_VERB, V(LOGITS), TO(start), "N", NULL, 0, 2147483647.0,
+        "position of the first token (default 0)"},
+    {{"--layers"}, OPTION_FLAG, OPTIONS_OF_THE_VERB, V(LOGITS), TO(layers), NULL, NULL, 0, 0,
+        "write the output of each layer too"},
+    {{"-o", "--output"}, OPTION_TEXT, OPTIONS_OF_THE_VERB, V(LOGITS), TO(output), "FILE", NULL, 0, 0,
+        "write to FILE (default: standard output)"},
+    {{"--type"}, OPTION_TEXT, OPTIONS_OF_THE_VERB, V(SYNTH), TO(type), "TYPE", NULL, 0, 0,
+        "quantisation: Q4_K_M (default), Q4_0, Q8_0, Q4_K, Q6_K, F16, BF16 or F32"},
+    {{"--size"}, OPTION_SIZE, OPTIONS_OF_THE_VERB, V(SYNTH), TO(size), "SIZE", NULL, 0, 0,
+        "take as many layers as make a file of about SIZE"},
+    {{"--list"}, OPTION_FLAG, OPTIONS_OF_THE_VERB, V(SYNTH), TO(list), NULL, NULL, 0, 0,
+        "list the shapes"},
+    {{"--force"}, OPTION_FLAG, OPTIONS_OF_THE_VERB, V(SYNTH), TO(force), NULL, NULL, 0, 0,
+        "replace FILE if it exists"},
+    {{"-s", "--seed"}, OPTION_SEED, OPTIONS_OF_THE_VERB, V(SYNTH) | V(KCHECK), TO(seed), "N", NULL, 0, 0,
+        "seed of the random numbers"},
+    {{"--bench"}, OPTION_FLAG, OPTIONS_OF_THE_VERB, V(KCHECK), TO(bench), NULL, NULL, 0, 0,
+        "measure the speed of each kernel too"},
+
+    {{"-s", "--seed"}, OPTION_SEED, OPTIONS_SAMPLING, V(RUN), TO(seed), "N", NULL, 0, 0,
+        "seed of the sampler (default: drawn and shown)"},
+    {{"--temp", "--temperature"}, OPTION_NUMBER, OPTIONS_SAMPLING, V(RUN), TO(temperature), "T", NULL, 0, 1000,
+        "temperature; 0: always the likeliest token (default 0.8)"},
+    {{"--top-k"}, OPTION_INTEGER, OPTIONS_SAMPLING, V(RUN), TO(top_k), "N", NULL, 0, 2147483647.0,
+        "keep the N likeliest tokens; 0: all (default 40)"},
+    {{"--top-p"}, OPTION_NUMBER, OPTIONS_SAMPLING, V(RUN), TO(top_p), "P", NULL, 0, 1,
+        "keep the likeliest tokens that together reach P (default 0.95)"},
+    {{"--min-p"}, OPTION_NUMBER, OPTIONS_SAMPLING, V(RUN), TO(min_p), "P", NULL, 0, 1,
+        "drop tokens less likely than P times the likeliest (default 0.05)"},
+
+    {{"-m", "--model"}, OPTION_TEXT, OPTIONS_MODEL, READS_MODEL, TO(model_option), "MODEL", NULL, 0, 0,
+        "the model, in place of MODEL"},
+    {{"--memory"}, OPTION_BUDGET, OPTIONS_MODEL, RUNS_MODEL, TO(memory), "SIZE", NULL, 0, 0,
+        "budget of the whole process: 2G, or 50% of the RAM"},
+    {{"--weights"}, OPTION_BUDGET, OPTIONS_MODEL, RUNS_MODEL, TO(weights), "SIZE", NULL, 0, 0,
+        "budget of the weights: 14M, 25% of the model's, all, or min"},
+    {{"--reserve"}, OPTION_SIZE, OPTIONS_MODEL, RUNS_MODEL, TO(reserve), "SIZE", NULL, 0, 0,
+        "memory to leave to others when no budget is given"},
+    {{"-t", "--threads"}, OPTION_INTEGER, OPTIONS_MODEL, RUNS_MODEL, TO(n_threads), "N", NULL, 1, 256,
+        "compute threads (default: the usable physical cores)"},
+    {{"--io"}, OPTION_CHOICE, OPTIONS_MODEL, RUNS_MODEL, TO(io), NULL, "auto|uring|threads", 0, 0,
+        "how reads are made (default auto)"},
+    {{"--direct"}, OPTION_CHOICE, OPTIONS_MODEL, RUNS_MODEL, TO(direct), NULL, "auto|on|off", 0, 0,
+        "read past the page cache (default auto: where the file system allows it)"},
+    {{"-c", "--ctx", "--ctx-size"}, OPTION_INTEGER, OPTIONS_MODEL, RUNS_MODEL, TO(n_ctx), "N", NULL, 0, 2147483647.0,
+        "context in tokens (default: the model's, at most 4096; perplexity: 512)"},
+    {{"--kv"}, OPTION_CHOICE, OPTIONS_MODEL, RUNS_MODEL, TO(kv), NULL, "f16|f32", 0, 0,
+        "type of the stored keys and values (default f16)"},
+    {{"--ubatch", "-ub", "--ubatch-size"}, OPTION_INTEGER, OPTIONS_MODEL, RUNS_MODEL, TO(n_ubatch), "N", NULL, 1, 65536,
+        "rows of a prompt that share one pass over the weights (default 512)"},
+    {{"--override-kv"}, OPTION_TEXTS, OPTIONS_MODEL, READS_MODEL, TO(override_kv), "KEY=TYPE:VALUE", NULL, 0, 0,
+        "change a metadata key: int, float, bool or str; KEY=none removes it"},
+    {{"--f32-activations"}, OPTION_FLAG, OPTIONS_MODEL, RUNS_MODEL, TO(f32_activations), NULL, NULL, 0, 0,
+        "do not quantise activations; slow, for verification"},
+
+    {{"--json"}, OPTION_FLAG, OPTIONS_GENERAL, V(INSPECT) | V(PERPLEXITY) | V(KCHECK) | V(VERSION) | V(HELP), TO(json), NULL, NULL, 0, 0,
+        "write one JSON document"},
+    {{"--stats"}, OPTION_OPTIONAL_TEXT, OPTIONS_GENERAL, RUNS_MODEL, TO(stats), "FILE", NULL, 0, 0,
+        "write statistics as JSON to standard error, or to FILE"},
+    {{"-v", "--verbose"}, OPTION_LEVEL, OPTIONS_GENERAL, ALL_VERBS, TO(verbosity), NULL, NULL, 0, 0,
+        "say more; twice: say even more"},
+    {{"-q", "--quiet"}, OPTION_FLAG, OPTIONS_GENERAL, ALL_VERBS, TO(quiet), NULL, NULL, 0, 0,
+        "say nothing but errors"},
+    {{"-h", "--help"}, OPTION_FLAG, OPTIONS_GENERAL, ALL_VERBS, TO(help_wanted), NULL, NULL, 0, 0,
+        "show this text"},
+};
+// clang-format on
+
+_Static_assert(COUNT(rows) <= 64, "options_parse keeps the options seen in 64 bits");
+
+size_t option_count(void)
+{
+    return COUNT(rows);
+}
+
+const OptionRow *option_row(size_t index)
+{
+    return &rows[index];
+}

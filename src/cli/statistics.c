@@ -1,0 +1,261 @@
+/* The JSON object of docs/cli.md, "Statistics", and its one-line form.
+ *
+ * A token's time runs from the token before it to itself, so the first one (whose time is
+ * the prompt's) has none: n tokens have n - 1 times. Figures of "a token" are those of
+ * the evaluations that followed the prompt; where there were none they are null.
+ * Figures that this version cannot know are null too. */
+#include "cli/statistics.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/size.h"
+
+static const char *const finish_names[] = {
+    [FINISH_STOP] = "stop",
+    [FINISH_LENGTH] = "length",
+    [FINISH_INTERRUPT] = "interrupt",
+    [FINISH_ERROR] = "error",
+};
+
+/* Does the path name a regular file that begins like a model? */
+static bool holds_model(const char *path)
+{
+    char magic[4] = {0};
+    struct stat status;
+
+    if (stat(path, &status) != 0 || !S_ISREG(status.st_mode)) return false;
+    FILE *stream = fopen(path, "rb");
+    if (!stream) return false;
+    size_t n = fread(magic, 1, sizeof magic, stream);
+    fclose(stream);
+    return n == 4 && memcmp(magic, "GGUF", 4) == 0;
+}
+
+bool statistics_init(Statistics *statistics, const Options *options, Error *err)
+{
+    const char *path = options->stats.text;
+
+    *statistics = (Statistics){.model_path = options->model, .begun_ns = clock_now_ns()};
+    if (!options->stats.is_given) return true;
+    if (!path) {
+        statistics->stream = stderr;
+        return true;
+    }
+    if (holds_model(path)) return error_set(err, ERROR_USAGE, "--stats: %s holds a model", path);
+    statistics->stream = fopen(path, "wbe");
+    if (statistics->stream) return true;
+    return error_set(err, ERROR_USAGE, "--stats: %s: %s", path, strerror(errno));
+}
+
+void statistics_destroy(Statistics *statistics)
+{
+    if (statistics->stream && statistics->stream != stderr) fclose(statistics->stream);
+    mem_free(MEM_OTHER, statistics->token_ns);
+    *statistics = (Statistics){0};
+}
+
+bool statistics_expect_tokens(Statistics *statistics, uint64_t n, Error *err)
+{
+    statistics->token_ns = mem_alloc_array(MEM_OTHER, n, sizeof *statistics->token_ns, err);
+    statistics->n_token_ns_max = n;
+    return statistics->token_ns != NULL;
+}
+
+void statistics_add_token(Statistics *statistics)
+{
+    if (statistics->n_generated < statistics->n_token_ns_max)
+        statistics->token_ns[statistics->n_generated] = clock_now_ns();
+    statistics->n_generated++;
+}
+
+static hypura_stats stats_of(const hypura_model *model)
+{
+    hypura_stats stats = {.size_bytes = sizeof stats};
+
+    hypura_model_stats(model, &stats);
+    return stats;
+}
+
+void statistics_end_prompt(Statistics *statistics, const hypura_model *model)
+{
+    statistics->prompt_ended_ns = clock_now_ns();
+    statistics->after_prompt = stats_of(model);
+}
+
+void statistics_end(Statistics *statistics, const hypura_model *model, Finish finish)
+{
+    if (statistics->prompt_ended_ns == 0) statistics_end_prompt(statistics, model);
+    statistics->after_all = stats_of(model);
+    statistics->finish = finish;
+}
+
+/* NaN, which becomes null, where nothing was counted. */
+static double ratio(double part, double whole)
+{
+    return whole > 0 ? part / whole : (double)NAN;
+}
+
+static uint64_t n_token_times(const Statistics *statistics)
+{
+    return statistics->n_generated > 1 ? statistics->n_generated - 1 : 0;
+}
+
+static double prompt_seconds(const Statistics *statistics)
+{
+    return (double)(statistics->prompt_ended_ns - statistics->prompt_begun_ns) / 1e9;
+}
+
+static double generate_seconds(const Statistics *statistics)
+{
+    uint64_t n = statistics->n_generated;
+
+    return n > 1 ? (double)(statistics->token_ns[n - 1] - statistics->token_ns[0]) / 1e9 : 0;
+}
+
+static double generate_per_s(const Statistics *statistics)
+{
+    return ratio((double)n_token_times(statistics), generate_seconds(statistics));
+}
+
+/* Of the experts that were asked for; in a dense model, of the bytes. */
+static double hit_rate(const hypura_stats *stats)
+{
+    uint64_t n_asked = stats->expert_hits + stats->expert_misses;
+
+    if (n_asked > 0) return (double)stats->expert_hits / (double)n_asked;
+    return 1 - ratio((double)stats->read_missed_bytes, (double)stats->demanded_bytes);
+}
+
+static int compare_u64(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Nearest-rank percentiles of the times between tokens. */
+static Json *token_times_json(const Statistics *statistics)
+{
+    static const struct {
+        const char *key;
+        unsigned percent;
+    } wanted[] = {{"p50", 50}, {"p95", 95}, {"p99", 99}};
+    size_t n = n_token_times(statistics);
+    uint64_t *times = mem_alloc_array(MEM_OTHER, n, sizeof *times, NULL);
+    Json *out = json_object();
+
+    for (size_t i = 0; times && i < n; i++)
+        times[i] = statistics->token_ns[i + 1] - statistics->token_ns[i];
+    if (times && n > 0) qsort(times, n, sizeof *times, compare_u64);
+    for (size_t i = 0; i < COUNT(wanted); i++) {
+        size_t rank = (n * wanted[i].percent + 99) / 100; // from 1
+        json_set(out, wanted[i].key, times && n > 0 ? json_u64(times[rank - 1]) : NULL);
+    }
+    mem_free(MEM_OTHER, times);
+    return out;
+}
+
+static Json *budget_json(const hypura_stats *stats)
+{
+    Json *out = json_object();
+
+    json_set_u64(out, "memory", stats->budget_memory);
+    json_set_u64(out, "weights", stats->budget_weights);
+    json_set_u64(out, "trunk", stats->budget_trunk);
+    json_set_u64(out, "cache", stats->budget_cache);
+    json_set_u64(out, "ring", stats->budget_ring);
+    json_set_u64(out, "state", stats->budget_state);
+    json_set_u64(out, "scratch", stats->budget_scratch);
+    return out;
+}
+
+static void set_times(Json *out, const Statistics *statistics)
+{
+    json_set_u64(out, "prompt_tokens", statistics->n_prompt);
+    json_set_u64(out, "generated_tokens", statistics->n_generated);
+    json_set_f64(
+        out, "prompt_per_s", ratio((double)statistics->n_prompt, prompt_seconds(statistics)));
+    json_set_f64(out, "generate_per_s", generate_per_s(statistics));
+    json_set_u64(out, "load_ns", statistics->prompt_begun_ns - statistics->begun_ns);
+    json_set(out, "first_token_ns",
+        statistics->n_generated > 0
+            ? json_u64(statistics->token_ns[0] - statistics->prompt_begun_ns)
+            : NULL);
+    json_set(out, "token_ns", token_times_json(statistics));
+}
+
+static void set_bytes(Json *out, const Statistics *statistics)
+{
+    const hypura_stats *all = &statistics->after_all, *prompt = &statistics->after_prompt;
+    double n_tokens = (double)n_token_times(statistics);
+    double seconds = prompt_seconds(statistics) + generate_seconds(statistics);
+
+    json_set(out, "budget_bytes", budget_json(all));
+    json_set_u64(out, "weight_bytes", all->weight_bytes);
+    json_set_u64(out, "peak_memory_bytes", all->peak_memory_bytes);
+    json_set_u64(out, "read_bytes", all->read_bytes);
+    json_set_u64(out, "read_missed_bytes", all->read_missed_bytes);
+    json_set_u64(out, "read_load_bytes", all->read_load_bytes);
+    json_set_u64(out, "read_padding_bytes", all->read_padding_bytes);
+    json_set_u64(out, "read_prefetch_wasted_bytes", all->read_prefetch_wasted_bytes);
+    json_set_u64(out, "read_again_bytes", all->read_again_bytes);
+    json_set_u64(out, "written_bytes", all->written_bytes);
+    json_set_u64(out, "saved_bytes", 0);
+    json_set_f64(out, "pass_bytes_per_token",
+        ratio((double)(all->demanded_bytes - prompt->demanded_bytes), n_tokens));
+    json_set_f64(out, "missing_bytes_per_token",
+        ratio((double)(all->read_missed_bytes - prompt->read_missed_bytes), n_tokens));
+    json_set_f64(out, "hit_rate", hit_rate(all));
+    json_set_u64(out, "stall_ns", all->stall_ns);
+    json_set_f64(
+        out, "drive_bytes_per_s", ratio((double)(all->read_bytes - all->read_load_bytes), seconds));
+}
+
+bool statistics_write(const Statistics *statistics, Error *err)
+{
+    const hypura_stats *all = &statistics->after_all;
+
+    if (!statistics->stream) return true;
+    Json *out = json_object();
+    json_set_text(out, "model", view_of(statistics->model_path));
+    json_set_text(out, "arch", view_of(all->arch));
+    set_times(out, statistics);
+    set_bytes(out, statistics);
+    json_set(out, "bound", NULL);
+    json_set(out, "predicted_generate_per_s", NULL);
+    json_set_text(out, "io_backend", view_of(all->io_backend));
+    json_set_bool(out, "direct", all->direct);
+    json_set_text(out, "isa", view_of(all->isa));
+    json_set_u64(out, "threads", all->n_threads);
+    json_set(out, "seed", statistics->seed.is_given ? json_u64(statistics->seed.value) : NULL);
+    json_set_text(out, "finish", view_of(finish_names[statistics->finish]));
+    json_set(out, "energy_joules", NULL);
+    bool ok = json_write(out, statistics->stream, err);
+    json_free(out);
+    if (ok && fflush(statistics->stream) != 0)
+        ok = error_set(err, ERROR_OUTPUT, "statistics: %s", strerror(errno));
+    return ok;
+}
+
+void statistics_summarise(const Statistics *statistics)
+{
+    const hypura_stats *all = &statistics->after_all, *prompt = &statistics->after_prompt;
+    uint64_t n_evaluated = n_token_times(statistics);
+    char peak[24], missing[24];
+    uint64_t missed = all->read_missed_bytes - prompt->read_missed_bytes;
+
+    fprintf(stderr, "hypura: prompt %llu tokens", (unsigned long long)statistics->n_prompt);
+    if (prompt_seconds(statistics) > 0)
+        fprintf(stderr, " (%.1f/s)", (double)statistics->n_prompt / prompt_seconds(statistics));
+    fprintf(stderr, ", generated %llu", (unsigned long long)statistics->n_generated);
+    if (n_evaluated > 0)
+        fprintf(stderr, " (%.1f/s); read %s a token, hit rate %.0f %%", generate_per_s(statistics),
+            size_format(missed / n_evaluated, missing), 100 * hit_rate(all));
+    fprintf(stderr, "; peak memory %s\n", size_format(all->peak_memory_bytes, peak));
+}

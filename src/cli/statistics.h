@@ -1,0 +1,46 @@
+/* What a run did: times measured here, bytes counted by the engine. */
+#ifndef HYPURA_CLI_STATISTICS_H
+#define HYPURA_CLI_STATISTICS_H
+
+#include <stdio.h>
+
+#include "cli/options.h"
+#include "hypura/hypura.h"
+
+typedef enum Finish { FINISH_STOP, FINISH_LENGTH, FINISH_INTERRUPT, FINISH_ERROR } Finish;
+
+/* Filled by the verb as it goes; statistics_destroy ends it. */
+typedef struct Statistics {
+    FILE *stream;           // where --stats wants them; NULL: nowhere. Owned unless stderr
+    const char *model_path; // borrowed
+    OptionSeed seed;        // as used; not given: nothing was sampled
+    Finish finish;
+    uint64_t n_prompt, n_generated; // tokens
+    uint64_t begun_ns;              // when opening the model began
+    uint64_t prompt_begun_ns;       // model open, first evaluation not begun
+    uint64_t prompt_ended_ns;       // logits of the last prompt token there
+    uint64_t *token_ns;             // owned: when each generated token was there
+    uint64_t n_token_ns_max;
+    hypura_stats after_prompt, after_all;
+} Statistics;
+
+/* Opens what --stats asks for, before a sandbox forbids it. Refuses a file that holds a
+ * model. USAGE: it cannot be opened. */
+CHECKED bool statistics_init(Statistics *statistics, const Options *options, Error *err);
+void statistics_destroy(Statistics *statistics);
+
+/* Makes room for the times of n tokens. */
+CHECKED bool statistics_expect_tokens(Statistics *statistics, uint64_t n, Error *err);
+/* A token has been generated now. */
+void statistics_add_token(Statistics *statistics);
+
+/* The prompt is evaluated; and everything is done. */
+void statistics_end_prompt(Statistics *statistics, const hypura_model *model);
+void statistics_end(Statistics *statistics, const hypura_model *model, Finish finish);
+
+/* Writes the JSON object where --stats wants it, if anywhere. */
+CHECKED bool statistics_write(const Statistics *statistics, Error *err);
+/* One line for people, to standard error. */
+void statistics_summarise(const Statistics *statistics);
+
+#endif

@@ -1,0 +1,52 @@
+/* `hypura detokenize`: ids, from the arguments or standard input, to bytes. */
+#include "cli/verbs.h"
+
+#include <stdio.h>
+
+#include "cli/input.h"
+#include "cli/load.h"
+#include "cli/report.h"
+#include "cli/terminal.h"
+
+static bool read_ids(const Options *options, Ids *out, Error *err)
+{
+    Text text;
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < options->n_arguments; i++)
+        ok = input_parse_ids(view_of(options->arguments[i]), out, err);
+    if (options->n_arguments > 0) return ok;
+    if (!input_read("-", &text, err)) return false;
+    ok = input_parse_ids((StringView){text.data, text.n_bytes}, out, err);
+    input_free(&text);
+    return ok;
+}
+
+static int detokenize_ids(const Options *options, const Ids *ids)
+{
+    hypura_error err = {0};
+    char *text = NULL;
+    size_t n_bytes = 0;
+    int status = STATUS_OK;
+
+    hypura_model *model = load_vocabulary(options, &status);
+    if (!model) return status;
+    if (hypura_detokenize(model, ids->ids, ids->n, options->special, &text, &n_bytes, &err))
+        terminal_write_text(text, n_bytes);
+    else
+        status = report_api_error("detokenize", &err);
+    hypura_free(text);
+    hypura_model_close(model);
+    return status;
+}
+
+int verb_detokenize(const Options *options)
+{
+    Ids ids = {0};
+    Error err = {0};
+
+    int status = read_ids(options, &ids, &err) ? detokenize_ids(options, &ids)
+                                               : report_error("detokenize", &err);
+    input_free_ids(&ids);
+    return status;
+}
