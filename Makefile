@@ -22,11 +22,11 @@ setup:
 	@scripts/setup
 
 test-ci: ## the tests of the release build, where a warning is an error
-	@$(call build,ci) --quiet
+	@$(call build,ci) -- --quiet
 	@$(CTEST) --test-dir build/ci -LE soak
 
 test-asan test-tsan test-clang test-arm64: test-%: ## the fast tests of another build
-	@$(call build,$*) --quiet
+	@$(call build,$*) -- --quiet
 	@$(CTEST) --test-dir build/$* -L fast --quiet || $(CTEST) --test-dir build/$* --rerun-failed
 
 soak: setup ## the long tests

@@ -15,6 +15,7 @@ set(CMAKE_C_FLAGS_DEBUG "-O0 -g")
 
 option(HYPURA_WERROR "A warning is an error" OFF)
 option(HYPURA_COVERAGE "Count executed lines (gcov)" OFF)
+option(HYPURA_ANALYZE "Run gcc's static analyzer" OFF)
 option(HYPURA_FUZZ "Build the fuzz targets (clang, libFuzzer)" OFF)
 set(HYPURA_SANITIZE "" CACHE STRING "Sanitizers, as in -fsanitize=")
 
@@ -59,4 +60,8 @@ endif()
 if(HYPURA_COVERAGE)
   target_compile_options(hypura_settings INTERFACE --coverage)
   target_link_options(hypura_settings INTERFACE --coverage)
+endif()
+if(HYPURA_ANALYZE)
+  target_compile_options(hypura_settings INTERFACE
+    -fanalyzer -Wno-unused-value -include "${CMAKE_SOURCE_DIR}/cmake/analyzer.h")
 endif()

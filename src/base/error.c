@@ -14,6 +14,10 @@
 #include "base/printable.h"
 #include "base/utf8.h"
 
+// Wrapped for the analyzer, which sees one file at a time (cmake/analyzer.h).
+#undef error_set
+#undef error_at
+
 typedef struct ErrorTraits {
     ErrorId id;
     int exit_status;

@@ -1,6 +1,6 @@
 /*
  * XXH3 where the library is there. Without it a mixer of eight bytes at a step, by the
- * finaliser of splitmix64 (Steele, Lea and Flood 2014): a tenth of the speed, and as good
+ * finaliser of splitmix64 (Steele, Lea and Flood 2014): an eighth of the speed, and as good
  * for tables.
  */
 #include "base/hash.h"
