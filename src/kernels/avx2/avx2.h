@@ -1,9 +1,33 @@
-/* The avx2 row of the kernel table. Each function repeats its namesake in ref/ bit for bit. */
+/* The avx2 row of the kernel table: AVX2, FMA and F16C. Each function repeats its namesake in
+ * ref/ bit for bit; the contracts stand in kernels.h. */
 #ifndef HYPURA_KERNELS_AVX2_AVX2_H
 #define HYPURA_KERNELS_AVX2_AVX2_H
 
 #include "kernels/kernels.h"
 
 extern const Kernels kernels_avx2;
+
+void acts_fill_avx2(
+    Acts *acts, const float *x, size_t x_stride, const uint32_t *index, uint32_t unit);
+
+void rms_norm_avx2(float *y, const float *x, const float *weight, size_t n, float eps);
+void layer_norm_avx2(
+    float *y, const float *x, const float *weight, const float *bias, size_t n, float eps);
+void softmax_avx2(float *y, const float *x, size_t n);
+void sigmoid_avx2(float *y, const float *x, size_t n);
+void activate_avx2(Activation f, float *y, const float *x, size_t n);
+void activate_mul_avx2(Activation f, float *y, const float *gate, const float *up, size_t n);
+void softcap_avx2(float *x, float cap, size_t n);
+void add_avx2(float *y, const float *x, size_t n);
+void scale_avx2(float *x, float factor, size_t n);
+void add_scaled_avx2(float *y, float factor, const float *x, size_t n);
+void rope_avx2(RopeStyle style, float *x, const float *cos, const float *sin, uint32_t n_rot);
+
+void kv_put_avx2(const KvShape *shape, uint8_t *page, uint32_t key, const float *k, const float *v);
+void attention_chunk_avx2(const AttentionChunk *chunk, const float *q, size_t q_stride,
+    uint32_t n_query, uint32_t first, uint32_t end, float *m, float *l, float *o);
+void attention_merge_avx2(
+    float *M, float *L, float *O, float m, float l, const float *o, uint32_t d_v);
+void attention_finish_avx2(float *out, float M, float L, float *O, const float *sink, uint32_t d_v);
 
 #endif
