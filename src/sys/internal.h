@@ -1,4 +1,4 @@
-/* What the backends of sys/read.h, their caller (read.c) and file.c share. */
+/* What files of this folder share and others must not see. */
 #ifndef HYPURA_SYS_INTERNAL_H
 #define HYPURA_SYS_INTERNAL_H
 
@@ -37,5 +37,10 @@ extern const ReadBackendTable read_sim;
 /* Drops the pages that a buffered read of this range left in the page cache; those that
  * begin or end outside of it too. (file.c) */
 void file_drop_cached(int fd, uint64_t offset_bytes, uint64_t n_bytes);
+
+/* The two halves of sandbox_enter. `abi` is 0 and `is_on` false where the kernel lacks them. */
+CHECKED bool landlock_enter(
+    const char *const *write_paths, uint32_t n_write_paths, int *abi, Error *err);
+CHECKED bool seccomp_enter(bool writes, bool *is_on, Error *err);
 
 #endif

@@ -1,0 +1,181 @@
+/* tests/sys/test_file.c - opening and reading regular files (sys/file.h) */
+#include "sys/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "base/fault.h"
+#include "base/ledger.h"
+#include "base/rng.h"
+#include "harness.h"
+
+#define N_BYTES 300001u
+
+static char path[256];
+static uint8_t content[N_BYTES];
+
+static const char *make_file(const char *name)
+{
+    Rng rng = rng_seeded(harness_seed());
+
+    rng_fill(&rng, content, sizeof(content));
+    snprintf(path, sizeof(path), "%s/%s", harness_temporary_folder(), name);
+    unlink(path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    CHECK(fd >= 0);
+    CHECK(write(fd, content, sizeof(content)) == (ssize_t)sizeof(content));
+    CHECK(fsync(fd) == 0); // dirty pages can't be dropped from the cache
+    close(fd);
+    return path;
+}
+
+TEST(file_reads_what_was_written)
+{
+    File file = {0};
+    Error err = {0};
+    uint8_t *got = malloc(N_BYTES);
+    uint64_t held = ledger_total();
+
+    CHECK(file_open(&file, make_file("plain"), &err));
+    CHECK(file.n_bytes == N_BYTES);
+    CHECK(strcmp(file.path, path) == 0);
+    CHECK(file_read_at(&file, 0, got, N_BYTES, &err));
+    CHECK_BITS(content, got, N_BYTES);
+    CHECK(file_read_at(&file, N_BYTES - 1, got, 1, &err));
+    CHECK_BITS(content + N_BYTES - 1, got, 1);
+    CHECK(file_read_at(&file, N_BYTES, got, 0, &err));
+    CHECK(file_check_unchanged(&file, &err));
+    file_close(&file);
+    CHECK(file.path == NULL);
+    file_close(&file); // twice is harmless
+    CHECK(ledger_total() == held);
+    free(got);
+}
+
+TEST(file_leaves_nothing_in_the_page_cache)
+{
+    File file = {0};
+    Error err = {0};
+    uint8_t got[10000];
+    unsigned char resident[(N_BYTES + 4095) / 4096];
+
+    CHECK(file_open(&file, make_file("cache"), &err));
+    CHECK(posix_fadvise(file.fd, 0, 0, POSIX_FADV_DONTNEED) == 0);
+    CHECK(file_read_at(&file, 5000, got, sizeof(got), &err));
+    void *map = mmap(NULL, N_BYTES, PROT_READ, MAP_SHARED, file.fd, 0);
+    CHECK(map != MAP_FAILED);
+    CHECK(mincore(map, N_BYTES, resident) == 0);
+    size_t n_resident = 0;
+    for (size_t i = 0; i < sizeof(resident); i++) n_resident += resident[i] & 1u;
+    CHECK(n_resident == 0);
+    munmap(map, N_BYTES);
+    file_close(&file);
+}
+
+TEST(file_never_reads_past_the_end)
+{
+    static const struct {
+        const char *label;
+        uint64_t offset_bytes, n_bytes;
+    } cases[] = {
+        {"one too many", 0, N_BYTES + 1},
+        {"behind the end", N_BYTES, 1},
+        {"far behind", UINT64_MAX - 1, 1},
+        {"wraps", UINT64_MAX, 2},
+    };
+    File file = {0};
+    Error err = {0};
+    uint8_t got = 7;
+
+    CHECK(file_open(&file, make_file("end"), &err));
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        err = (Error){0};
+        CHECK_CASE(cases[i].label,
+            !file_read_at(&file, cases[i].offset_bytes, &got, cases[i].n_bytes, &err));
+        CHECK_ERROR(err, ERROR_FORMAT_TRUNCATED);
+        CHECK_CASE(cases[i].label, got == 7);
+    }
+    file_close(&file);
+}
+
+TEST(file_open_refuses_what_is_not_a_regular_file)
+{
+    File file = {.n_bytes = 7};
+    Error err = {0};
+    char fifo[256];
+
+    snprintf(fifo, sizeof(fifo), "%s/fifo", harness_temporary_folder());
+    CHECK(mkfifo(fifo, 0600) == 0);
+    CHECK(!file_open(&file, fifo, &err)); // and does not wait for a writer
+    CHECK_ERROR(err, ERROR_FORMAT_NOT_A_FILE);
+    CHECK(strstr(err.message, fifo) != NULL);
+    CHECK(!file_open(&file, harness_temporary_folder(), &err));
+    CHECK_ERROR(err, ERROR_FORMAT_NOT_A_FILE);
+    CHECK(strstr(err.message, "folder") != NULL);
+    CHECK(!file_open(&file, "/dev/null", &err));
+    CHECK_ERROR(err, ERROR_FORMAT_NOT_A_FILE);
+    CHECK(!file_open(&file, "/nonexistent/model.gguf", &err));
+    CHECK_ERROR(err, ERROR_FILE_OPEN);
+    CHECK(strstr(err.message, "/nonexistent/model.gguf") != NULL);
+    CHECK(file.n_bytes == 7); // a failed open leaves the object as it was
+}
+
+TEST(file_sees_that_it_was_changed)
+{
+    File file = {0};
+    Error err = {0};
+    uint8_t got[2];
+    struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+
+    CHECK(file_open(&file, make_file("grown"), &err));
+    CHECK(truncate(path, N_BYTES + 1) == 0);
+    CHECK(!file_check_unchanged(&file, &err));
+    CHECK_ERROR(err, ERROR_FILE_CHANGED);
+    file_close(&file);
+
+    CHECK(file_open(&file, make_file("touched"), &err));
+    CHECK(utimensat(AT_FDCWD, path, times, 0) == 0);
+    CHECK(!file_check_unchanged(&file, &err));
+    CHECK_ERROR(err, ERROR_FILE_CHANGED);
+    file_close(&file);
+
+    CHECK(file_open(&file, make_file("cut"), &err));
+    CHECK(truncate(path, 1) == 0);
+    CHECK(!file_read_at(&file, 0, got, 2, &err));
+    CHECK_ERROR(err, ERROR_FILE_CHANGED);
+    file_close(&file);
+}
+
+TEST(file_read_fails_on_purpose)
+{
+    File file = {0};
+    Error err = {0};
+    uint8_t got = 7;
+
+    CHECK(file_open(&file, make_file("fault"), &err));
+    fault_arm(FAULT_READ, 2, false);
+    CHECK(file_read_at(&file, 0, &got, 1, &err));
+    CHECK(!file_read_at(&file, 1, &got, 1, &err));
+    CHECK_ERROR(err, ERROR_READ);
+    CHECK(file_read_at(&file, 1, &got, 1, &err));
+    CHECK(fault_count(FAULT_READ) == 3);
+    fault_arm(FAULT_READ, 0, false);
+    file_close(&file);
+}
+
+TEST(file_open_survives_a_failed_allocation)
+{
+    File file = {0};
+    Error err = {0};
+    uint64_t held = ledger_total();
+
+    make_file("alloc");
+    fault_arm(FAULT_ALLOC, 1, true);
+    CHECK(!file_open(&file, path, &err));
+    CHECK(fault_count(FAULT_ALLOC) > 0);
+    fault_arm(FAULT_ALLOC, 0, false);
+    CHECK_ERROR(err, ERROR_OUT_OF_MEMORY);
+    CHECK(file.path == NULL);
+    CHECK(ledger_total() == held);
+}

@@ -1,0 +1,137 @@
+/* tests/sys/test_pages.c - large aligned memory (sys/pages.h) */
+#include "sys/pages.h"
+
+#include <sys/mman.h>
+
+#include "base/fault.h"
+#include "harness.h"
+#include "sys/kernel_text.h"
+
+#define MIB ((uint64_t)1 << 20)
+
+static size_t n_resident_pages(const Pages *pages)
+{
+    static unsigned char resident[4096];
+    size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+    size_t n_pages = (size_t)pages->n_bytes / page_bytes, n = 0;
+
+    CHECK(n_pages <= sizeof(resident));
+    CHECK(mincore(pages->data, (size_t)pages->n_bytes, resident) == 0);
+    for (size_t i = 0; i < n_pages; i++) n += resident[i] & 1u;
+    return n;
+}
+
+/* AnonHugePages of the mapping that begins at `data`, in bytes; UINT64_MAX: not found. */
+static uint64_t huge_bytes_at(const void *data)
+{
+    static char text[1 << 20];
+    char begin[32];
+    uint64_t kilobytes = UINT64_MAX / 1024;
+
+    snprintf(begin, sizeof(begin), "%lx-", (unsigned long)(uintptr_t)data);
+    if (!kernel_text_read("/proc/self/smaps", text, sizeof(text))) return UINT64_MAX;
+    const char *entry = strstr(text, begin);
+    if (!entry || !kernel_text_field(entry, "AnonHugePages:", &kilobytes)) return UINT64_MAX;
+    return kilobytes * 1024;
+}
+
+TEST(pages_are_aligned_booked_and_zero)
+{
+    static const uint64_t sizes[] = {1, 4096, 4097, MIB, 2 * MIB, 2 * MIB + 1, 5 * MIB + 4096};
+    uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        Pages pages = {0};
+        Error err = {0};
+        uint64_t held = ledger_held(MEM_RING);
+        CHECK(pages_map(&pages, MEM_RING, sizes[i], PAGES_NOW, &err));
+        CHECK(pages.n_bytes >= sizes[i]);
+        CHECK(pages.n_bytes < sizes[i] + page_bytes);
+        CHECK(pages.n_bytes % page_bytes == 0);
+        CHECK((uintptr_t)pages.data % (sizes[i] >= 2 * MIB ? 2 * MIB : page_bytes) == 0);
+        CHECK(ledger_held(MEM_RING) == held + pages.n_bytes);
+        CHECK(n_resident_pages(&pages) == pages.n_bytes / page_bytes);
+        CHECK(pages.data[0] == 0);
+        memset(pages.data, 0xff, (size_t)pages.n_bytes);
+        pages_unmap(&pages, MEM_RING);
+        CHECK(pages.data == NULL);
+        CHECK(ledger_held(MEM_RING) == held);
+        pages_unmap(&pages, MEM_RING); // twice is harmless
+    }
+}
+
+TEST(pages_of_no_bytes_are_empty)
+{
+    Pages pages = {.n_bytes = 7};
+    Error err = {0};
+
+    CHECK(pages_map(&pages, MEM_RING, 0, PAGES_NOW, &err));
+    CHECK(pages.data == NULL);
+    CHECK(pages.n_bytes == 0);
+    pages_unmap(&pages, MEM_RING);
+}
+
+TEST(pages_on_demand_take_no_memory_before_use)
+{
+    Pages pages = {0};
+    Error err = {0};
+
+    CHECK(pages_map(&pages, MEM_RING, 4 * MIB, PAGES_ON_DEMAND, &err));
+    CHECK(n_resident_pages(&pages) == 0);
+    pages.data[0] = 1;
+    CHECK(n_resident_pages(&pages) <= 2 * MIB / (size_t)sysconf(_SC_PAGESIZE));
+    pages_unmap(&pages, MEM_RING);
+}
+
+TEST(pages_are_huge_where_whole_and_small_in_the_tail)
+{
+    char mode[64];
+    Pages pages = {0};
+    Error err = {0};
+
+    if (!kernel_text_read("/sys/kernel/mm/transparent_hugepage/enabled", mode, sizeof(mode))
+        || strstr(mode, "[never]"))
+        TEST_SKIP("this kernel has no transparent huge pages");
+    CHECK(pages_map(&pages, MEM_RING, 4 * MIB + 8192, PAGES_NOW, &err));
+    uint64_t huge_bytes = huge_bytes_at(pages.data);
+    if (huge_bytes == 0) {
+        pages_unmap(&pages, MEM_RING);
+        TEST_SKIP("the kernel had no huge page free, or is an emulator");
+    }
+    CHECK(huge_bytes == 2 * MIB || huge_bytes == 4 * MIB);
+    CHECK(huge_bytes_at(pages.data + 4 * MIB) == 0); // a mapping of its own, by the advice
+    pages_unmap(&pages, MEM_RING);
+}
+
+TEST(pages_ask_the_ledger_first)
+{
+    Pages pages = {.n_bytes = 7};
+    Error err = {0};
+    uint64_t held = ledger_total();
+
+    ledger_set_limit(held + MIB);
+    CHECK(!pages_map(&pages, MEM_CACHE, 2 * MIB, PAGES_NOW, &err));
+    CHECK_ERROR(err, ERROR_BUDGET);
+    CHECK(pages.n_bytes == 7);
+    ledger_set_limit(0);
+    CHECK(ledger_total() == held);
+}
+
+TEST(pages_failure_holds_nothing)
+{
+    Pages pages = {0};
+    Error err = {0};
+    uint64_t held = ledger_total();
+
+    fault_arm(FAULT_ALLOC, 1, false);
+    CHECK(!pages_map(&pages, MEM_CACHE, MIB, PAGES_NOW, &err));
+    CHECK(fault_count(FAULT_ALLOC) == 1);
+    fault_arm(FAULT_ALLOC, 0, false);
+    CHECK_ERROR(err, ERROR_OUT_OF_MEMORY);
+    CHECK(!pages_map(&pages, MEM_CACHE, (uint64_t)1 << 62, PAGES_ON_DEMAND, &err));
+    CHECK_ERROR(err, ERROR_OUT_OF_MEMORY);
+    CHECK(!pages_map(&pages, MEM_CACHE, UINT64_MAX, PAGES_ON_DEMAND, &err));
+    CHECK_ERROR(err, ERROR_TOO_LARGE);
+    CHECK(pages.data == NULL);
+    CHECK(ledger_total() == held);
+}
