@@ -11,9 +11,11 @@ static const uint64_t extremes[] = {0, 1, INT32_MAX, UINT64_C(1) << 31, (UINT64_
 static void make_shape(uint32_t n_dims, const uint64_t *dims, uint32_t n_written, uint32_t type)
 {
     raw_begin(3, 1, 0);
-    raw_text("x"), raw_u32(n_dims);
+    raw_text("x");
+    raw_u32(n_dims);
     for (uint32_t i = 0; i < n_written; i++) raw_u64(dims[i]);
-    raw_u32(type), raw_u64(0);
+    raw_u32(type);
+    raw_u64(0);
     raw_pad(32);
     raw_zeros(64);
 }
@@ -52,8 +54,13 @@ TEST(tensor_names_are_short_printable_text)
 
     for (size_t i = 0; i < COUNT(cases); i++) {
         raw_begin(3, 1, 0);
-        raw_u64(cases[i].n_bytes), raw_bytes(cases[i].name, cases[i].n_bytes);
-        raw_u32(1), raw_u64(1), raw_u32(QUANT_F32), raw_u64(0), raw_zeros(64);
+        raw_u64(cases[i].n_bytes);
+        raw_bytes(cases[i].name, cases[i].n_bytes);
+        raw_u32(1);
+        raw_u64(1);
+        raw_u32(QUANT_F32);
+        raw_u64(0);
+        raw_zeros(64);
         raw_check_refused("name", ERROR_TENSOR_NAME, "name");
     }
     for (uint64_t n = 63; n <= 65; n++) {
@@ -61,7 +68,11 @@ TEST(tensor_names_are_short_printable_text)
         raw_begin(3, 1, 0);
         raw_u64(n);
         for (uint64_t i = 0; i < n; i++) raw_u8('n');
-        raw_u32(1), raw_u64(1), raw_u32(QUANT_F32), raw_u64(0), raw_zeros(64);
+        raw_u32(1);
+        raw_u64(1);
+        raw_u32(QUANT_F32);
+        raw_u64(0);
+        raw_zeros(64);
         if (n <= 64)
             raw_check_opens(label);
         else
@@ -70,7 +81,8 @@ TEST(tensor_names_are_short_printable_text)
     for (size_t i = 2; i < COUNT(extremes); i++) {
         snprintf(label, sizeof label, "%" PRIu64 " bytes", extremes[i]);
         raw_begin(3, 1, 0);
-        raw_u64(extremes[i]), raw_zeros(64);
+        raw_u64(extremes[i]);
+        raw_zeros(64);
         raw_check_refused(label, ERROR_TENSOR_NAME, label);
     }
 }
@@ -81,7 +93,8 @@ TEST(a_tensor_occurs_once)
     raw_tensor("same", QUANT_F32, 1, 1, 0);
     raw_tensor("other", QUANT_F32, 1, 1, 32);
     raw_tensor("same", QUANT_F32, 1, 1, 64);
-    raw_pad(32), raw_zeros(68);
+    raw_pad(32);
+    raw_zeros(68);
     raw_check_refused(
         "duplicate", ERROR_FORMAT_DUPLICATE, "'same' occurs twice, as number 0 and number 2");
 }
@@ -225,7 +238,8 @@ TEST(overlap_by_one_byte_is_found_among_many)
             snprintf(name, sizeof name, "t%u", place);
             raw_tensor(name, QUANT_I8, is_long ? 33 : 32, 1, place * 32);
         }
-        raw_pad(32), raw_zeros(N * 32);
+        raw_pad(32);
+        raw_zeros(N * 32);
         if (wrong)
             raw_check_refused("long", ERROR_TENSOR_OFFSET, "tensors 't129'");
         else
@@ -260,7 +274,8 @@ TEST(the_most_tensors_that_are_allowed)
         snprintf(name, sizeof name, "t%u", i);
         raw_tensor(name, QUANT_I8, 1, 1, (uint64_t)(N - 1 - i) * 32);
     }
-    raw_pad(32), raw_zeros(N * 32);
+    raw_pad(32);
+    raw_zeros(N * 32);
     GgufFile *gguf = raw_open(GGUF_TENSOR_DATA, &err);
     if (!CHECK(gguf)) return;
     uint32_t n_wrong = 0;

@@ -81,7 +81,8 @@ TEST(counts_are_bounded_before_anything_is_allocated)
         char label[64];
         snprintf(label, sizeof label, "%" PRIu64 " keys", counts[i]);
         raw_begin(3, 0, counts[i]);
-        raw_key("k", GGUF_U8), raw_u8(1);
+        raw_key("k", GGUF_U8);
+        raw_u8(1);
         raw_check_refused(label, id, label);
 
         snprintf(label, sizeof label, "%" PRIu64 " tensors", counts[i]);
@@ -139,7 +140,8 @@ TEST(alignment_is_a_power_of_two_in_range)
         char label[16];
         snprintf(label, sizeof label, "is %u", cases[i].alignment);
         raw_begin(3, 1, 1);
-        raw_key("general.alignment", GGUF_U32), raw_u32(cases[i].alignment);
+        raw_key("general.alignment", GGUF_U32);
+        raw_u32(cases[i].alignment);
         raw_tensor("x", QUANT_F32, 1, 1, 0);
         if (!cases[i].is_valid) {
             raw_check_refused(label, ERROR_FORMAT_ALIGNMENT, label);
@@ -159,15 +161,18 @@ TEST(alignment_is_a_power_of_two_in_range)
 TEST(alignment_of_another_type_is_refused_or_read_never_misread)
 {
     raw_begin(3, 0, 1);
-    raw_key("general.alignment", GGUF_STRING), raw_text("32");
+    raw_key("general.alignment", GGUF_STRING);
+    raw_text("32");
     raw_check_refused("string", ERROR_KEY_TYPE, "'general.alignment' is string, not an integer");
 
     raw_begin(3, 0, 1);
-    raw_key("general.alignment", GGUF_I32), raw_u32((uint32_t)-32);
+    raw_key("general.alignment", GGUF_I32);
+    raw_u32((uint32_t)-32);
     raw_check_refused("negative", ERROR_KEY_RANGE, "'general.alignment' is -32");
 
     raw_begin(3, 0, 1);
-    raw_key("general.alignment", GGUF_I32), raw_u32(64);
+    raw_key("general.alignment", GGUF_I32);
+    raw_u32(64);
     raw_check_opens("i32");
 }
 
@@ -194,14 +199,20 @@ TEST(a_long_header_is_loaded_piece_by_piece)
     char token[16];
 
     raw_begin(3, 1, 3);
-    raw_key("long", GGUF_STRING), raw_u64(1000000);
+    raw_key("long", GGUF_STRING);
+    raw_u64(1000000);
     for (uint32_t i = 0; i < 1000000; i++) raw_u8((uint8_t)('a' + i % 26));
     raw_array("tokens", GGUF_STRING, N);
-    for (uint32_t i = 0; i < N; i++) snprintf(token, sizeof token, "t%u", i), raw_text(token);
-    raw_key("last", GGUF_U32), raw_u32(17);
+    for (uint32_t i = 0; i < N; i++) {
+        snprintf(token, sizeof token, "t%u", i);
+        raw_text(token);
+    }
+    raw_key("last", GGUF_U32);
+    raw_u32(17);
     raw_tensor("x", QUANT_F32, 1, 1, 0);
     size_t header_bytes = raw.n_bytes;
-    raw_pad(32), raw_f32(1);
+    raw_pad(32);
+    raw_f32(1);
 
     GgufFile *gguf = raw_open(GGUF_TENSOR_DATA, &err);
     if (!CHECK(gguf)) return;

@@ -12,9 +12,12 @@ TEST(keys_stay_in_file_order)
     size_t index = 99;
 
     raw_begin(3, 0, 3);
-    raw_key("c", GGUF_U8), raw_u8(1);
-    raw_key("a", GGUF_STRING), raw_text("x");
-    raw_array("b", GGUF_U16, 2), raw_u32(0);
+    raw_key("c", GGUF_U8);
+    raw_u8(1);
+    raw_key("a", GGUF_STRING);
+    raw_text("x");
+    raw_array("b", GGUF_U16, 2);
+    raw_u32(0);
     GgufFile *gguf = raw_open(GGUF_METADATA_ONLY, &err);
     if (!CHECK(gguf)) return;
 
@@ -42,7 +45,9 @@ TEST(key_names_have_a_length)
 
         raw_begin(3, 0, 1);
         raw_u64(extremes[i]);
-        raw_u8('k'), raw_u32(GGUF_U8), raw_u8(1);
+        raw_u8('k');
+        raw_u32(GGUF_U8);
+        raw_u8(1);
         if (extremes[i] == 1)
             raw_check_opens(label);
         else
@@ -53,7 +58,8 @@ TEST(key_names_have_a_length)
     raw_begin(3, 0, 1); // the longest
     raw_u64(65535);
     for (uint32_t i = 0; i < 65535; i++) raw_u8('k');
-    raw_u32(GGUF_U8), raw_u8(1);
+    raw_u32(GGUF_U8);
+    raw_u8(1);
     raw_check_opens("65535 present bytes");
 }
 
@@ -74,8 +80,10 @@ TEST(key_names_are_text)
 
     for (size_t i = 0; i < COUNT(cases); i++) {
         raw_begin(3, 0, 1);
-        raw_u64(cases[i].n_bytes), raw_bytes(cases[i].name, cases[i].n_bytes);
-        raw_u32(GGUF_U8), raw_u8(1);
+        raw_u64(cases[i].n_bytes);
+        raw_bytes(cases[i].name, cases[i].n_bytes);
+        raw_u32(GGUF_U8);
+        raw_u8(1);
         if (cases[i].words)
             raw_check_refused(cases[i].words, ERROR_FORMAT_KEY, cases[i].words);
         else
@@ -86,9 +94,12 @@ TEST(key_names_are_text)
 TEST(a_key_occurs_once)
 {
     raw_begin(3, 0, 3);
-    raw_key("same", GGUF_U8), raw_u8(1);
-    raw_key("other", GGUF_U8), raw_u8(1);
-    raw_key("same", GGUF_U32), raw_u32(1);
+    raw_key("same", GGUF_U8);
+    raw_u8(1);
+    raw_key("other", GGUF_U8);
+    raw_u8(1);
+    raw_key("same", GGUF_U32);
+    raw_u32(1);
     raw_check_refused("duplicate", ERROR_FORMAT_DUPLICATE, "'same' occurs twice, at bytes 24 and");
 }
 
@@ -102,7 +113,8 @@ TEST(the_most_keys_that_are_allowed)
     raw_begin(3, 0, N);
     for (uint32_t i = 0; i < N; i++) {
         snprintf(name, sizeof name, "key.%u", i * 40503u % N); // all of them, shuffled
-        raw_key(name, GGUF_U32), raw_u32(i);
+        raw_key(name, GGUF_U32);
+        raw_u32(i);
     }
     GgufFile *gguf = raw_open(GGUF_METADATA_ONLY, &err);
     if (!CHECK(gguf)) return;
@@ -127,11 +139,13 @@ TEST(value_types_are_known)
         char label[32];
         snprintf(label, sizeof label, "type %u", types[i]);
         raw_begin(3, 0, 1);
-        raw_key("k", types[i]), raw_u64(0);
+        raw_key("k", types[i]);
+        raw_u64(0);
         raw_check_refused(label, ERROR_FORMAT_VALUE, label);
 
         raw_begin(3, 0, 1);
-        raw_array("k", types[i], 1), raw_u64(0);
+        raw_array("k", types[i], 1);
+        raw_u64(0);
         raw_check_refused(label, ERROR_FORMAT_VALUE, label);
     }
 }
@@ -140,14 +154,18 @@ TEST(bools_are_zero_or_one)
 {
     for (uint32_t value = 0; value < 256; value++) {
         raw_begin(3, 0, 1);
-        raw_key("k", GGUF_BOOL), raw_u8((uint8_t)value);
+        raw_key("k", GGUF_BOOL);
+        raw_u8((uint8_t)value);
         if (value <= 1)
             raw_check_opens("bool");
         else
             raw_check_refused("bool", ERROR_FORMAT_VALUE, "not 0 or 1");
     }
     raw_begin(3, 0, 1);
-    raw_array("k", GGUF_BOOL, 3), raw_u8(0), raw_u8(1), raw_u8(2);
+    raw_array("k", GGUF_BOOL, 3);
+    raw_u8(0);
+    raw_u8(1);
+    raw_u8(2);
     raw_check_refused("array", ERROR_FORMAT_VALUE, "bool 2 at byte 51, not 0 or 1");
 }
 
@@ -159,14 +177,19 @@ TEST(strings_have_a_length)
         snprintf(label, sizeof label, "%" PRIu64 " bytes", extremes[i]);
 
         raw_begin(3, 0, 1);
-        raw_key("k", GGUF_STRING), raw_u64(extremes[i]), raw_u8('v');
+        raw_key("k", GGUF_STRING);
+        raw_u64(extremes[i]);
+        raw_u8('v');
         if (extremes[i] <= 1)
             raw_check_opens(label);
         else
             raw_check_refused(label, id, label);
 
         raw_begin(3, 0, 1);
-        raw_array("k", GGUF_STRING, 2), raw_text("v"), raw_u64(extremes[i]), raw_u8('v');
+        raw_array("k", GGUF_STRING, 2);
+        raw_text("v");
+        raw_u64(extremes[i]);
+        raw_u8('v');
         if (extremes[i] <= 1)
             raw_check_opens(label);
         else
@@ -180,7 +203,9 @@ TEST(string_values_may_hold_any_bytes)
     StringView text = {0};
 
     raw_begin(3, 0, 1);
-    raw_key("k", GGUF_STRING), raw_u64(4), raw_bytes("\0\xff\n\x1b", 4);
+    raw_key("k", GGUF_STRING);
+    raw_u64(4);
+    raw_bytes("\0\xff\n\x1b", 4);
     GgufFile *gguf = raw_open(GGUF_METADATA_ONLY, &err);
     if (!CHECK(gguf)) return;
     CHECK(gguf_get_string(gguf, "k", &text, &err) == GGUF_PRESENT);
@@ -215,7 +240,8 @@ TEST(arrays_fit_their_file)
 TEST(an_array_whose_size_wraps_is_named)
 {
     raw_begin(3, 0, 1);
-    raw_array("k", GGUF_F64, (UINT64_C(1) << 61) + 1), raw_f64(1); // 8 bytes modulo 2^64
+    raw_array("k", GGUF_F64, (UINT64_C(1) << 61) + 1);
+    raw_f64(1); // 8 bytes modulo 2^64
     raw_check_refused("wrap", ERROR_FORMAT_VALUE, "array of 2305843009213693953 f64 elements");
 }
 
@@ -223,7 +249,9 @@ TEST(arrays_are_not_nested)
 {
     raw_begin(3, 0, 1);
     raw_array("k", GGUF_ARRAY, 1);
-    raw_u32(GGUF_U8), raw_u64(1), raw_u8(1);
+    raw_u32(GGUF_U8);
+    raw_u64(1);
+    raw_u8(1);
     raw_check_refused("nested", ERROR_FORMAT_VALUE, "array of arrays");
 }
 
@@ -232,7 +260,8 @@ TEST(names_in_messages_are_short_and_harmless)
     Error err = {0};
 
     raw_begin(3, 0, 1);
-    raw_u64(3000), raw_bytes("\x1b[31m", 5);
+    raw_u64(3000);
+    raw_bytes("\x1b[31m", 5);
     for (uint32_t i = 0; i < 2995; i++) raw_u8('k');
     raw_u32(99);
     CHECK(!raw_open(GGUF_METADATA_ONLY, &err));

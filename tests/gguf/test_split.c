@@ -33,10 +33,16 @@ static const char *part_path(const char *name, uint32_t part)
 static void save_part(const Part *part)
 {
     raw_begin(3, part->tensor ? 1 : 0, part->arch ? 4 : 3);
-    if (part->arch) raw_key("general.architecture", GGUF_STRING), raw_text(part->arch);
-    raw_key("split.no", GGUF_U16), raw_bytes(&part->no, 2);
-    raw_key("split.count", GGUF_U16), raw_bytes(&part->count, 2);
-    raw_key("split.tensors.count", GGUF_I32), raw_u32(part->n_tensors);
+    if (part->arch) {
+        raw_key("general.architecture", GGUF_STRING);
+        raw_text(part->arch);
+    }
+    raw_key("split.no", GGUF_U16);
+    raw_bytes(&part->no, 2);
+    raw_key("split.count", GGUF_U16);
+    raw_bytes(&part->count, 2);
+    raw_key("split.tensors.count", GGUF_I32);
+    raw_u32(part->n_tensors);
     if (part->tensor) raw_tensor(part->tensor, QUANT_F32, part->no + 1, 1, 0);
     raw_pad(32);
     raw_zeros(4 * (part->no + 1));
@@ -184,9 +190,16 @@ TEST(the_name_must_follow_the_pattern)
 static void make_split_keys(uint64_t no, uint64_t count, bool has_no, bool has_total)
 {
     raw_begin(3, 0, 1u + has_no + has_total);
-    raw_key("split.count", GGUF_U64), raw_u64(count);
-    if (has_no) raw_key("split.no", GGUF_U64), raw_u64(no);
-    if (has_total) raw_key("split.tensors.count", GGUF_I32), raw_u32(1);
+    raw_key("split.count", GGUF_U64);
+    raw_u64(count);
+    if (has_no) {
+        raw_key("split.no", GGUF_U64);
+        raw_u64(no);
+    }
+    if (has_total) {
+        raw_key("split.tensors.count", GGUF_I32);
+        raw_u32(1);
+    }
 }
 
 TEST(split_keys_are_in_range)
@@ -217,7 +230,8 @@ TEST(split_keys_are_in_range)
             raw_check_refused(cases[i].label, cases[i].id, cases[i].words);
     }
     raw_begin(3, 0, 1);
-    raw_key("split.count", GGUF_STRING), raw_text("3");
+    raw_key("split.count", GGUF_STRING);
+    raw_text("3");
     raw_check_refused("text", ERROR_KEY_TYPE, "'split.count' is string");
 }
 

@@ -43,7 +43,8 @@ TEST(integers_of_any_width_are_read_where_they_fit)
         int64_t i64 = 7;
 
         raw_begin(3, 0, 1);
-        raw_key("k", integers[i].type), raw_bytes(&integers[i].bits, integers[i].n_bytes);
+        raw_key("k", integers[i].type);
+        raw_bytes(&integers[i].bits, integers[i].n_bytes);
         GgufFile *gguf = raw_open(GGUF_METADATA_ONLY, &err);
         if (!CHECK(gguf)) continue;
         bool ok = gguf_get_u32(gguf, "k", &u32, &err) == GGUF_PRESENT;
@@ -157,14 +158,15 @@ TEST(doubles_become_floats_where_they_fit)
         double value;
         bool fits;
     } cases[] = {{0.1, true}, {-0.0, true}, {1e-300, true}, {3.4e38, true}, {3.5e38, false},
-        {-1e300, false}, {INFINITY, true}};
+        {-1e300, false}, {(double)INFINITY, true}};
 
     for (size_t i = 0; i < COUNT(cases); i++) {
         Error err = {0};
         float got = 7, want = cases[i].fits ? (float)cases[i].value : 7;
 
         raw_begin(3, 0, 1);
-        raw_key("k", GGUF_F64), raw_f64(cases[i].value);
+        raw_key("k", GGUF_F64);
+        raw_f64(cases[i].value);
         GgufFile *gguf = raw_open(GGUF_METADATA_ONLY, &err);
         if (!CHECK(gguf)) continue;
         CHECK(gguf_get_f32(gguf, "k", &got, &err) == (cases[i].fits ? GGUF_PRESENT : GGUF_BAD));
@@ -211,9 +213,14 @@ TEST(unsigned_elements_pass_as_signed_where_they_fit)
     GgufArray array;
 
     raw_begin(3, 0, 3);
-    raw_array("fits", GGUF_U32, 2), raw_u32(1), raw_u32(INT32_MAX);
-    raw_array("large", GGUF_U32, 2), raw_u32(1), raw_u32(1u << 31);
-    raw_array("floats", GGUF_F32, 1), raw_f32(1.5f);
+    raw_array("fits", GGUF_U32, 2);
+    raw_u32(1);
+    raw_u32(INT32_MAX);
+    raw_array("large", GGUF_U32, 2);
+    raw_u32(1);
+    raw_u32(1u << 31);
+    raw_array("floats", GGUF_F32, 1);
+    raw_f32(1.5f);
     GgufFile *gguf = raw_open(GGUF_METADATA_ONLY, &err);
     if (!CHECK(gguf)) return;
     CHECK(gguf_get_array(gguf, "fits", GGUF_I32, &array, &err) == GGUF_PRESENT);
