@@ -143,6 +143,7 @@ static bool try_read(Uring *uring, const ReadPlan *plan, int *refusal, Error *er
 
     int result = cqe->res;
     io_uring_cqe_seen(&uring->ring, cqe);
+    if (!plan->is_direct) file_drop_cached(plan->fds[0], 0, plan->alignment);
     if (result < 0) return refuse(-result, "read", refusal, err);
     return true;
 }

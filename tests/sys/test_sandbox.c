@@ -1,0 +1,588 @@
+/* tests/sys/test_sandbox.c - rights that are given up (sys/sandbox.h): each forbidden act is
+ * refused, each needed one works. Everything happens in children. */
+#include "sys/sandbox.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "child.h"
+#include "sys/cpu.h"
+#include "sys/pool.h"
+#include "sys/process.h"
+#include "sys/read.h"
+
+static char folder[128];
+static char existing[192], absent[192];
+static uint8_t content[8192]; // of `existing`
+
+static void make_files(void)
+{
+    snprintf(folder, sizeof(folder), "%s", harness_temporary_folder());
+    snprintf(existing, sizeof(existing), "%s/existing", folder);
+    snprintf(absent, sizeof(absent), "%s/absent", folder);
+    int fd = open(existing, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    memset(content, 'x', sizeof(content));
+    CHECK(fd >= 0 && write(fd, content, sizeof(content)) == sizeof(content));
+    close(fd);
+}
+
+static SandboxReport enter(void)
+{
+    SandboxReport report = {0};
+    Error err = {0};
+
+    if (!CHECK(sandbox_enter(NULL, 0, &report, &err))) printf("  %s\n", err.message);
+    return report;
+}
+
+/* Acts give 0 or more when they succeed, -1 and errno when they are refused. */
+static long create_file(void)
+{
+    return open(absent, O_WRONLY | O_CREAT, 0600);
+}
+static long open_for_writing(void)
+{
+    return open(existing, O_RDWR);
+}
+static long cut_on_opening(void)
+{
+    return open(existing, O_RDONLY | O_TRUNC);
+}
+static long cut_file(void)
+{
+    return truncate(existing, 0);
+}
+static long remove_file(void)
+{
+    return unlink(existing);
+}
+static long rename_file(void)
+{
+    return rename(existing, absent);
+}
+static long make_folder(void)
+{
+    return mkdir(absent, 0700);
+}
+static long make_symlink(void)
+{
+    return symlink(existing, absent);
+}
+static long make_link(void)
+{
+    return link(existing, absent);
+}
+static long change_mode(void)
+{
+    return chmod(existing, 0777);
+}
+static long open_with_openat2(void)
+{
+    uint64_t how[3] = {O_WRONLY, 0, 0};
+    return syscall(SYS_openat2, AT_FDCWD, existing, how, sizeof(how));
+}
+static long make_socket(void)
+{
+    return socket(AF_INET, SOCK_STREAM, 0);
+}
+static long make_socket_pair(void)
+{
+    int pair[2];
+    return socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+}
+static long make_child(void)
+{
+    pid_t pid = fork();
+    if (pid == 0) _exit(0);
+    return pid;
+}
+static long map_code(void)
+{
+    void *map = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return map == MAP_FAILED ? -1 : 0;
+}
+static long make_code(void)
+{
+    void *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return map == MAP_FAILED ? 0 : mprotect(map, 4096, PROT_READ | PROT_EXEC);
+}
+static long make_ring(void)
+{
+    uint8_t parameters[120] = {0};
+    return syscall(SYS_io_uring_setup, 1, parameters);
+}
+static long change_ring(void)
+{
+    return syscall(SYS_io_uring_register, 0, 0, NULL, 0);
+}
+static long make_memory_file(void)
+{
+    return memfd_create("x", 0);
+}
+static long load_program(void)
+{
+    return syscall(SYS_bpf, 0, NULL, 0);
+}
+static long watch_faults(void)
+{
+    return syscall(SYS_userfaultfd, 0);
+}
+static long measure(void)
+{
+    return syscall(SYS_perf_event_open, NULL, 0, 0, 0, 0);
+}
+static long use_keys(void)
+{
+    return syscall(SYS_keyctl, 0, 0, 0, 0, 0);
+}
+static long read_other_process(void)
+{
+    return syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 0);
+}
+static long open_by_handle(void)
+{
+    return syscall(SYS_open_by_handle_at, 0, NULL, 0);
+}
+static long mount_something(void)
+{
+    return syscall(SYS_mount, "none", folder, "tmpfs", 0, NULL);
+}
+static long signal_parent(void)
+{
+    return kill(getppid(), 0);
+}
+static long raise_limits(void)
+{
+    struct rlimit limit = {.rlim_cur = 64, .rlim_max = 64};
+    return setrlimit(RLIMIT_NOFILE, &limit);
+}
+static long change_user(void)
+{
+    return setuid(getuid());
+}
+static long type_into_terminal(void)
+{
+    return ioctl(0, TIOCSTI, "x");
+}
+static long become_traceable(void)
+{
+    return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
+typedef enum Guard { BY_LANDLOCK, BY_SECCOMP, BY_EITHER } Guard;
+
+typedef struct Act {
+    const char *label;
+    long (*act)(void);
+    Guard guard;
+} Act;
+
+static const Act forbidden[] = {
+    {"create a file", create_file, BY_EITHER},
+    {"open for writing", open_for_writing, BY_EITHER},
+    {"cut on opening", cut_on_opening, BY_EITHER},
+    {"cut a file", cut_file, BY_EITHER},
+    {"remove a file", remove_file, BY_EITHER},
+    {"rename a file", rename_file, BY_EITHER},
+    {"make a folder", make_folder, BY_EITHER},
+    {"make a symbolic link", make_symlink, BY_EITHER},
+    {"make a link", make_link, BY_EITHER},
+    {"change a mode", change_mode, BY_SECCOMP},
+    {"openat2", open_with_openat2, BY_EITHER},
+    {"socket", make_socket, BY_SECCOMP},
+    {"socketpair", make_socket_pair, BY_SECCOMP},
+    {"fork", make_child, BY_SECCOMP},
+    {"map code", map_code, BY_SECCOMP},
+    {"make code", make_code, BY_SECCOMP},
+    {"io_uring_setup", make_ring, BY_SECCOMP},
+    {"io_uring_register", change_ring, BY_SECCOMP},
+    {"memfd_create", make_memory_file, BY_SECCOMP},
+    {"bpf", load_program, BY_SECCOMP},
+    {"userfaultfd", watch_faults, BY_SECCOMP},
+    {"perf_event_open", measure, BY_SECCOMP},
+    {"keyctl", use_keys, BY_SECCOMP},
+    {"process_vm_readv", read_other_process, BY_SECCOMP},
+    {"open_by_handle_at", open_by_handle, BY_SECCOMP},
+    {"mount", mount_something, BY_SECCOMP},
+    {"kill", signal_parent, BY_SECCOMP},
+    {"setrlimit", raise_limits, BY_SECCOMP},
+    {"setuid", change_user, BY_SECCOMP},
+    {"TIOCSTI", type_into_terminal, BY_SECCOMP},
+    {"prctl", become_traceable, BY_SECCOMP},
+};
+
+static void try_forbidden(const void *argument)
+{
+    const Act *act = argument;
+    SandboxReport report = enter();
+    bool guarded =
+        act->guard == BY_SECCOMP ? report.seccomp : report.seccomp || report.landlock_abi >= 3;
+
+    CHECK(report.no_new_privs);
+    CHECK(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 || report.seccomp);
+    if (!guarded) return; // this kernel or build lacks it; the report says so
+    errno = 0;
+    CHECK_CASE(act->label, act->act() == -1);
+    CHECK_CASE(act->label, errno == EPERM || errno == EACCES || errno == ENOSYS);
+}
+
+TEST(sandbox_refuses_what_streaming_never_needs)
+{
+    make_files();
+    for (size_t i = 0; i < COUNT(forbidden); i++)
+        CHECK_CASE(forbidden[i].label, child_status(try_forbidden, &forbidden[i]) == 0);
+    CHECK(access(existing, F_OK) == 0);
+    CHECK(access(absent, F_OK) != 0);
+}
+
+static void run_a_program(const void *argument)
+{
+    char *const arguments[] = {NULL};
+
+    (void)argument;
+    if (!enter().seccomp) raise(SIGSYS);
+    execve("/bin/true", arguments, arguments);
+}
+
+static void trace_a_process(const void *argument)
+{
+    (void)argument;
+    if (!enter().seccomp) raise(SIGSYS);
+    (void)syscall(SYS_ptrace, 0, 0, 0, 0);
+}
+
+TEST(sandbox_ends_a_process_that_runs_programs_or_traces)
+{
+    CHECK(child_was_killed_by(child_status(run_a_program, NULL), SIGSYS));
+    CHECK(child_was_killed_by(child_status(trace_a_process, NULL), SIGSYS));
+}
+
+static void touch_worker(void *context, uint32_t worker)
+{
+    uint32_t *n_calls = context;
+
+    n_calls[worker]++;
+}
+
+static void use_pool(Pool *pool)
+{
+    uint32_t n_calls[3] = {0};
+
+    for (int i = 0; i < 50; i++) pool_run(pool, touch_worker, n_calls);
+    for (uint32_t w = 0; w < 3; w++) CHECK(n_calls[w] == 50);
+}
+
+static void use_reader(Reader *reader, const Pages *pages)
+{
+    Error err = {0};
+    uint32_t n = 0, n_done = 0;
+    ReadRequest requests[2] = {{.data = pages->data, .n_bytes = 4096},
+        {.data = pages->data + 4096, .n_bytes = 4096, .offset_bytes = 4096}};
+
+    if (!CHECK(reader != NULL)) return;
+    CHECK(reader_submit(reader, requests, 2, &err));
+    while (n_done < 2) {
+        ReadCompletion completion = {0};
+        if (!CHECK(reader_reap(reader, READ_WAIT, &completion, 1, &n, &err) && n == 1)) return;
+        CHECK(completion.result == 4096);
+        n_done++;
+    }
+    CHECK_BITS(content, pages->data, sizeof(content));
+    CHECK(reader_submit(reader, requests, 2, &err));
+    reader_free(reader); // with reads in flight
+}
+
+static void use_memory(void)
+{
+    Pages pages = {0};
+    Error err = {0};
+    char *large = malloc(10 << 20);
+
+    memset(large, 1, 10 << 20);
+    large = realloc(large, 20 << 20);
+    CHECK(large != NULL);
+    free(large);
+    CHECK(pages_map(&pages, MEM_OTHER, (uint64_t)5 << 20, PAGES_NOW, &err));
+    pages_unmap(&pages, MEM_OTHER);
+}
+
+static void use_files(void)
+{
+    char text[sizeof(content)];
+    struct stat st;
+    File file = {0};
+    Error err = {0};
+
+    CHECK(file_open(&file, existing, &err));
+    CHECK(file_read_at(&file, 0, text, sizeof(text), &err));
+    CHECK_BITS(content, text, sizeof(text));
+    CHECK(file_check_unchanged(&file, &err));
+    file_close(&file);
+    FILE *stream = fopen(existing, "re");
+    CHECK(stream && fread(text, 1, sizeof(text), stream) == sizeof(text));
+    if (stream) fclose(stream);
+    CHECK(stat(existing, &st) == 0);
+    CHECK(access(existing, R_OK) == 0);
+    CHECK(dprintf(STDOUT_FILENO, "%s", "") == 0);
+    (void)isatty(STDOUT_FILENO);
+    CHECK(errno != EPERM);
+}
+
+static volatile sig_atomic_t n_signals;
+
+static void count_signal(int number)
+{
+    (void)number;
+    n_signals++;
+}
+
+static void use_signals_and_time(void)
+{
+    struct sigaction action = {.sa_handler = count_signal};
+    struct timespec now, moment = {.tv_nsec = 1};
+    struct pollfd input = {.fd = -1};
+
+    CHECK(sigaction(SIGINT, &action, NULL) == 0);
+    CHECK(raise(SIGINT) == 0);
+    CHECK(n_signals == 1);
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    CHECK(nanosleep(&moment, NULL) == 0);
+    CHECK(poll(&input, 1, 0) == 0);
+}
+
+static void use_machine(void)
+{
+    uint64_t word;
+
+    CHECK(syscall(SYS_getrandom, &word, sizeof(word), 0) == sizeof(word));
+    CHECK(cpu_usable_cores() >= 1);
+    CHECK(process_memory() > 0);
+    CHECK(machine_available_memory() > 0);
+}
+
+static void do_all_that_is_needed(const void *argument)
+{
+    const ReadBackend *backend = argument;
+    uint32_t features = cpu_features();
+    File file = {0};
+    Pages pages = {0};
+    Error err = {0};
+
+    CHECK(file_open(&file, existing, &err));
+    CHECK(pages_map(&pages, MEM_RING, 8192, PAGES_NOW, &err));
+    ReaderOptions options = {.backend = *backend,
+        .depth = 2,
+        .files = &file,
+        .n_files = 1,
+        .buffers = &pages,
+        .n_buffers = 1};
+    Reader *reader = reader_create(&options, &err);
+    Pool *before = pool_create(3, &err);
+
+    SandboxReport report = enter();
+    CHECK(report.no_new_privs);
+    use_reader(reader, &pages);
+    use_pool(before);
+    pool_free(before);
+    Pool *within = pool_create(3, &err);
+    if (CHECK(within != NULL)) use_pool(within);
+    pool_free(within);
+    use_memory();
+    use_files();
+    use_signals_and_time();
+    use_machine();
+    CHECK(cpu_features() == features);
+    pages_unmap(&pages, MEM_RING);
+    file_close(&file);
+}
+
+TEST(sandbox_leaves_what_streaming_needs)
+{
+    static const ReadBackend backends[] = {READ_URING, READ_THREADS};
+
+    make_files();
+    for (size_t i = 0; i < COUNT(backends); i++)
+        CHECK(child_status(do_all_that_is_needed, &backends[i]) == 0);
+}
+
+/* A reader made inside can't have a ring, and takes threads. */
+static void read_within(const void *argument)
+{
+    File file = {0};
+    Pages pages = {0};
+    Error err = {0};
+
+    (void)argument;
+    SandboxReport report = enter();
+    CHECK(file_open(&file, existing, &err));
+    CHECK(pages_map(&pages, MEM_RING, 8192, PAGES_NOW, &err));
+    ReaderOptions options = {.depth = 2, .files = &file, .n_files = 1};
+    int quiet = open("/dev/null", O_RDONLY);
+    dup2(quiet, STDERR_FILENO);
+    Reader *reader = reader_create(&options, &err);
+    if (report.seccomp && CHECK(reader != NULL))
+        CHECK(strcmp(reader_backend_name(reader), "threads") == 0);
+    use_reader(reader, &pages);
+    pages_unmap(&pages, MEM_RING);
+    file_close(&file);
+}
+
+TEST(sandbox_lets_a_reader_start_with_threads)
+{
+    make_files();
+    CHECK(child_status(read_within, NULL) == 0);
+}
+
+static void write_from_worker(void *context, uint32_t worker)
+{
+    int *results = context;
+
+    results[worker] = open(existing, O_WRONLY) == -1 ? errno : 0;
+}
+
+static void use_threads_of_before(const void *argument)
+{
+    int results[2] = {0};
+    Error err = {0};
+
+    (void)argument;
+    Pool *pool = pool_create(2, &err);
+    if (!CHECK(pool != NULL)) return;
+    if (enter().seccomp) {
+        pool_run(pool, write_from_worker, results);
+        CHECK(results[0] == EPERM || results[0] == EACCES);
+        CHECK(results[1] == EPERM);
+    }
+    pool_free(pool);
+}
+
+TEST(sandbox_binds_threads_that_were_there_before)
+{
+    make_files();
+    CHECK(child_status(use_threads_of_before, NULL) == 0);
+}
+
+static void write_beneath(const void *argument)
+{
+    char inside[256], outside[64];
+    const char *paths[] = {folder};
+    SandboxReport report = {0};
+    Error err = {0};
+
+    (void)argument;
+    snprintf(inside, sizeof(inside), "%s/new", folder);
+    snprintf(outside, sizeof(outside), "/tmp/hypura-outside-%d", (int)getpid());
+    CHECK(sandbox_enter(paths, 1, &report, &err));
+    int fd = open(inside, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    CHECK(fd >= 0);
+    CHECK(write(fd, "text", 4) == 4);
+    CHECK(fsync(fd) == 0);
+    CHECK(ftruncate(fd, 2) == 0);
+    close(fd);
+    CHECK(rename(inside, absent) == 0);
+    CHECK(unlink(absent) == 0);
+    if (report.landlock_abi == 0) return; // nothing can tell one path from another
+    CHECK(open(outside, O_WRONLY | O_CREAT, 0600) == -1);
+    CHECK(errno == EACCES);
+    CHECK(open("/tmp", O_RDWR | O_TMPFILE, 0600) == -1);
+    CHECK(mkdir(outside, 0700) == -1);
+}
+
+TEST(sandbox_allows_writing_beneath_the_write_paths)
+{
+    make_files();
+    CHECK(child_status(write_beneath, NULL) == 0);
+}
+
+static void write_one_file(const void *argument)
+{
+    const char *paths[] = {existing};
+    SandboxReport report = {0};
+    Error err = {0};
+
+    (void)argument;
+    CHECK(sandbox_enter(paths, 1, &report, &err));
+    CHECK(open(existing, O_WRONLY | O_TRUNC) >= 0);
+    if (report.landlock_abi > 0) CHECK(open(absent, O_WRONLY | O_CREAT, 0600) == -1);
+}
+
+TEST(sandbox_takes_a_file_as_write_path)
+{
+    make_files();
+    CHECK(child_status(write_one_file, NULL) == 0);
+}
+
+static void name_an_absent_path(const void *argument)
+{
+    const char *paths[] = {absent};
+    SandboxReport report = {.landlock_abi = 77};
+    Error err = {0};
+
+    (void)argument;
+    bool ok = sandbox_enter(paths, 1, &report, &err);
+    if (ok && report.landlock_abi == 0) return; // no Landlock, so nobody looked
+    CHECK(!ok);
+    CHECK_ERROR(err, ERROR_SANDBOX);
+    CHECK(strstr(err.message, absent) != NULL);
+    CHECK(report.landlock_abi == 77);
+}
+
+TEST(sandbox_fails_on_a_write_path_that_is_not_there)
+{
+    make_files();
+    CHECK(child_status(name_an_absent_path, NULL) == 0);
+}
+
+static void enter_without_landlock(const void *argument)
+{
+    (void)argument;
+    CHECK(refuse_call(SYS_landlock_create_ruleset, 0, 0, ENOSYS));
+    SandboxReport report = enter();
+    CHECK(report.landlock_abi == 0);
+    if (!report.seccomp) return;
+    CHECK(open(existing, O_WRONLY) == -1); // the call filter alone
+    CHECK(open(existing, O_RDONLY) >= 0);
+}
+
+static void enter_without_seccomp(const void *argument)
+{
+    (void)argument;
+    CHECK(refuse_call(SYS_seccomp, 0, 0, ENOSYS));
+    SandboxReport report = enter();
+    CHECK(!report.seccomp);
+    CHECK(report.no_new_privs);
+    if (report.landlock_abi == 0) return;
+    CHECK(open(existing, O_WRONLY) == -1);
+    CHECK(open(existing, O_RDONLY) >= 0);
+}
+
+TEST(sandbox_reports_what_the_kernel_lacks_and_goes_on)
+{
+    make_files();
+    if (!can_refuse_calls()) TEST_SKIP("this machine has no system call filters");
+    CHECK(child_status(enter_without_landlock, NULL) == 0);
+    CHECK(child_status(enter_without_seccomp, NULL) == 0);
+}
+
+static void expect_a_call_filter(const void *argument)
+{
+    (void)argument;
+    if (!enter().seccomp) _exit(77);
+    CHECK(syscall(SYS_landlock_create_ruleset, NULL, 0, 1u) == -1);
+    CHECK(errno == EPERM);
+}
+
+/* So that a build without the filter shows as a skip, though all the above passed. */
+TEST(sandbox_has_a_call_filter_in_plain_builds)
+{
+    int status = child_status(expect_a_call_filter, NULL);
+
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        TEST_SKIP("no call filter: a build with sanitizers, or no seccomp here");
+    CHECK(status == 0);
+}
