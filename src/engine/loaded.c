@@ -11,7 +11,7 @@
 
 #define CTX_DEFAULT_MAX       4096
 #define UBATCH_DEFAULT        512
-#define UBATCH_MAX            8192
+#define UBATCH_MAX            8192u
 #define TABLE_BYTES_PER_BLOCK 192 // what the store keeps about a block, at most
 
 static uint32_t or_default(uint32_t value, uint32_t fallback)

@@ -99,7 +99,7 @@ static void check_states(const char *name, const GgufFile *ref, const Captured *
 
 static void check_test(const char *name, bool is_quantised)
 {
-    char path[256], file[64];
+    char path[4096], file[64];
     snprintf(file, sizeof file, "oracle/arch/%s.ref.gguf", name);
     const char *ref_path = harness_shared_path(file);
     if (!ref_path) TEST_SKIP("no oracle/arch in the shared folder");

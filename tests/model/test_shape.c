@@ -86,7 +86,7 @@ TEST(what_cannot_be_run_is_refused_by_name)
         CHECK_CASE(refused[i].change, err.id == refused[i].want);
         CHECK_CASE(refused[i].change, strstr(err.message, refused[i].named) != NULL);
         CHECK_CASE(refused[i].change, shape.n_layer == 77);
-        if (err.id != refused[i].want) printf("    got E%04d %s\n", err.id, err.message);
+        if (err.id != refused[i].want) printf("    got E%04d %s\n", (int)err.id, err.message);
     }
 }
 
