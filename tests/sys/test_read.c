@@ -230,10 +230,8 @@ TEST(read_takes_each_request_from_its_own_file)
     for (uint32_t f = 0; f < 3; f++) file_close(&files[f]);
 }
 
-/* Starts a full queue of reads and gives it up without looking. */
-static Reader *start_and_leave(const File *file, ReadBackend backend, const Pages *pages)
+static Reader *create_for(const File *file, ReadBackend backend, const Pages *pages)
 {
-    ReadRequest requests[DEPTH];
     Error err = {0};
     ReaderOptions options = {.backend = backend,
         .direct = DIRECT_AUTO,
@@ -244,14 +242,21 @@ static Reader *start_and_leave(const File *file, ReadBackend backend, const Page
         .n_buffers = 1};
     Reader *reader = reader_create(&options, &err);
 
-    if (!CHECK(reader != NULL)) return NULL;
+    CHECK(reader != NULL);
+    return reader;
+}
+
+/* Starts a full queue of reads. */
+static bool start_all(Reader *reader, const Pages *pages)
+{
+    ReadRequest requests[DEPTH];
+
     for (uint32_t i = 0; i < DEPTH; i++)
         requests[i] = (ReadRequest){.tag = i,
             .offset_bytes = (uint64_t)i * SLOT_BYTES,
             .data = pages->data + (size_t)i * SLOT_BYTES,
             .n_bytes = SLOT_BYTES};
-    CHECK(reader_submit(reader, requests, DEPTH, &err));
-    return reader;
+    return reader_submit(reader, requests, DEPTH, NULL);
 }
 
 TEST(reader_free_waits_for_all_that_is_in_flight)
@@ -265,7 +270,9 @@ TEST(reader_free_waits_for_all_that_is_in_flight)
     CHECK(pages_map(&pages, MEM_RING, DEPTH * SLOT_BYTES, PAGES_NOW, &err));
     for (size_t i = 0; i < COUNT(backends); i++) {
         memset(pages.data, 0, (size_t)pages.n_bytes);
-        reader_free(start_and_leave(&file, backends[i], &pages));
+        Reader *reader = create_for(&file, backends[i], &pages);
+        if (reader) CHECK(start_all(reader, &pages));
+        reader_free(reader);
         CHECK_BITS(content, pages.data, DEPTH * SLOT_BYTES); // nothing is still to come
     }
     pages_unmap(&pages, MEM_RING);
@@ -273,17 +280,16 @@ TEST(reader_free_waits_for_all_that_is_in_flight)
 }
 
 typedef struct Start {
-    const File *file;
-    const Pages *pages;
-    ReadBackend backend;
     Reader *reader;
+    const Pages *pages;
+    bool ok;
 } Start;
 
 static void *start_in_thread(void *argument)
 {
     Start *start = argument;
 
-    start->reader = start_and_leave(start->file, start->backend, start->pages);
+    start->ok = start_all(start->reader, start->pages);
     return NULL;
 }
 
@@ -297,13 +303,15 @@ TEST(read_completes_for_another_thread_than_the_one_that_asked)
     make_file("moved", &file);
     CHECK(pages_map(&pages, MEM_RING, DEPTH * SLOT_BYTES, PAGES_NOW, &err));
     for (size_t i = 0; i < COUNT(backends); i++) {
-        Start start = {.file = &file, .pages = &pages, .backend = backends[i]};
+        Start start = {.reader = create_for(&file, backends[i], &pages), .pages = &pages};
         pthread_t thread;
         uint32_t n_done = 0;
+        if (!start.reader) continue;
         memset(pages.data, 0, (size_t)pages.n_bytes);
         CHECK(pthread_create(&thread, NULL, start_in_thread, &start) == 0);
         CHECK(pthread_join(thread, NULL) == 0); // it is gone, its reads may be not
-        while (start.reader && n_done < DEPTH) {
+        CHECK(start.ok);
+        while (n_done < DEPTH) {
             ReadCompletion completion = {0};
             uint32_t n = 0;
             if (!CHECK(reader_reap(start.reader, READ_WAIT, &completion, 1, &n, &err) && n == 1))
