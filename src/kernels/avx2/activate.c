@@ -7,23 +7,16 @@ typedef __m256 Function8(__m256 x);
 
 INLINE void map(Function8 *f, float *y, const float *x, size_t n)
 {
-    size_t i = 0;
-
-    for (; i + 8 <= n; i += 8) _mm256_storeu_ps(y + i, f(_mm256_loadu_ps(x + i)));
-    store_first(y + i, f(load_first(x + i, n - i)), n - i);
+    for (size_t i = 0; i < n; i += 8) store_row(y, i, n, f(load_row(x, i, n)));
 }
 
 /* y = f(gate) * up */
 INLINE void map_mul(Function8 *f, float *y, const float *gate, const float *up, size_t n)
 {
-    size_t i = 0;
-
-    for (; i + 8 <= n; i += 8) {
-        __m256 g = f(_mm256_loadu_ps(gate + i));
-        _mm256_storeu_ps(y + i, _mm256_mul_ps(g, _mm256_loadu_ps(up + i)));
+    for (size_t i = 0; i < n; i += 8) {
+        __m256 g = f(load_row(gate, i, n));
+        store_row(y, i, n, _mm256_mul_ps(g, load_row(up, i, n)));
     }
-    __m256 g = f(load_first(gate + i, n - i));
-    store_first(y + i, _mm256_mul_ps(g, load_first(up + i, n - i)), n - i);
 }
 
 void sigmoid_avx2(float *y, const float *x, size_t n)
@@ -55,39 +48,25 @@ void activate_mul_avx2(Activation f, float *y, const float *gate, const float *u
 
 void softcap_avx2(float *x, float cap, size_t n)
 {
-    size_t i = 0;
-
-    for (; i + 8 <= n; i += 8) _mm256_storeu_ps(x + i, softcap8(_mm256_loadu_ps(x + i), all8(cap)));
-    store_first(x + i, softcap8(load_first(x + i, n - i), all8(cap)), n - i);
+    for (size_t i = 0; i < n; i += 8) store_row(x, i, n, softcap8(load_row(x, i, n), all8(cap)));
 }
 
 void add_avx2(float *y, const float *x, size_t n)
 {
-    size_t i = 0;
-
-    for (; i + 8 <= n; i += 8)
-        _mm256_storeu_ps(y + i, _mm256_add_ps(_mm256_loadu_ps(y + i), _mm256_loadu_ps(x + i)));
-    store_first(y + i, _mm256_add_ps(load_first(y + i, n - i), load_first(x + i, n - i)), n - i);
+    for (size_t i = 0; i < n; i += 8)
+        store_row(y, i, n, _mm256_add_ps(load_row(y, i, n), load_row(x, i, n)));
 }
 
 void scale_avx2(float *x, float factor, size_t n)
 {
-    size_t i = 0;
-
-    for (; i + 8 <= n; i += 8)
-        _mm256_storeu_ps(x + i, _mm256_mul_ps(_mm256_loadu_ps(x + i), all8(factor)));
-    store_first(x + i, _mm256_mul_ps(load_first(x + i, n - i), all8(factor)), n - i);
+    for (size_t i = 0; i < n; i += 8)
+        store_row(x, i, n, _mm256_mul_ps(load_row(x, i, n), all8(factor)));
 }
 
 void add_scaled_avx2(float *y, float factor, const float *x, size_t n)
 {
-    __m256 f = all8(factor);
-    size_t i = 0;
-
-    for (; i + 8 <= n; i += 8) {
-        __m256 v = _mm256_loadu_ps(x + i);
-        _mm256_storeu_ps(y + i, _mm256_fmadd_ps(f, v, _mm256_loadu_ps(y + i)));
+    for (size_t i = 0; i < n; i += 8) {
+        __m256 sum = _mm256_fmadd_ps(all8(factor), load_row(x, i, n), load_row(y, i, n));
+        store_row(y, i, n, sum);
     }
-    __m256 v = load_first(x + i, n - i);
-    store_first(y + i, _mm256_fmadd_ps(f, v, load_first(y + i, n - i)), n - i);
 }

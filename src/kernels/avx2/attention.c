@@ -127,13 +127,14 @@ static void weigh_scores(const Group *group, float *p, float *m, float *l)
     *l = lanes_total8(sums);
 }
 
-/* o[query][d .. d + 8 * n_vectors) over the visible keys; with n_vectors 1, `n` may be less
- * than 8. */
+/* o[query][d .. d + 8 * n_vectors) over the visible keys, or to the end of the row if that
+ * is nearer: then n_vectors is 1. */
 INLINE void sum_values(const Group *group, KvType type, uint32_t n_query, uint32_t n_vectors,
-    size_t d, size_t n, Scores p, float *o)
+    size_t d, Scores p, float *o)
 {
     size_t d_v = group->chunk->d_v;
     const uint8_t *v = group->chunk->v;
+    bool is_tail = n_vectors == 1 && d_v - d < 8;
     __m256 sum[8]; // [query * n_vectors + vector]
 
 #pragma GCC unroll 8
@@ -142,7 +143,8 @@ INLINE void sum_values(const Group *group, KvType type, uint32_t n_query, uint32
 #pragma GCC unroll 8
         for (size_t x = 0; x < n_vectors; x++) {
             size_t index = j * d_v + d + 8 * x;
-            __m256 value = n < 8 ? load_kv_first(type, v, index, n) : load_kv(type, v, index);
+            __m256 value =
+                is_tail ? load_kv_first(type, v, index, d_v - d) : load_kv(type, v, index);
 #pragma GCC unroll 4
             for (size_t i = 0; i < n_query; i++)
                 sum[i * n_vectors + x] =
@@ -151,27 +153,33 @@ INLINE void sum_values(const Group *group, KvType type, uint32_t n_query, uint32
 #pragma GCC unroll 4
     for (size_t i = 0; i < n_query; i++)
 #pragma GCC unroll 8
-        for (size_t x = 0; x < n_vectors; x++) {
-            float *out = o + i * d_v + d + 8 * x;
-            if (n < 8)
-                store_first(out, sum[i * n_vectors + x], n);
-            else
-                _mm256_storeu_ps(out, sum[i * n_vectors + x]);
-        }
+        for (size_t x = 0; x < n_vectors; x++)
+            store_row(o + i * d_v, d + 8 * x, d_v, sum[i * n_vectors + x]);
+}
+
+/* sum_values as long as the row has so many vectors left; returns the next d. */
+INLINE size_t sum_whole(const Group *group, KvType type, uint32_t n_query, uint32_t n_vectors,
+    size_t d, Scores p, float *o)
+{
+    for (; d + 8 * n_vectors <= group->chunk->d_v; d += 8 * n_vectors)
+        sum_values(group, type, n_query, n_vectors, d, p, o);
+    return d;
 }
 
 INLINE void chunk_group(
     const Group *group, KvType type, uint32_t n_query, Scores p, float *m, float *l, float *o)
 {
-    const uint32_t n_vectors = n_query == 1 ? 8 : n_query == 2 ? 4 : 2;
-    size_t d_v = group->chunk->d_v, d = 0;
+    size_t d = 0;
 
     score_chunk(group, type, n_query, p);
     for (size_t i = 0; i < n_query; i++) weigh_scores(group, p[i], m + i, l + i);
-    for (; d + 8 * n_vectors <= d_v; d += 8 * n_vectors)
-        sum_values(group, type, n_query, n_vectors, d, 8, p, o);
-    for (; d + 8 <= d_v; d += 8) sum_values(group, type, n_query, 1, d, 8, p, o);
-    if (d < d_v) sum_values(group, type, n_query, 1, d, d_v - d, p, o);
+
+    // Eight chains of fma where the row is long enough, fewer for what is left.
+    if (n_query == 1) d = sum_whole(group, type, n_query, 8, d, p, o);
+    if (n_query <= 2) d = sum_whole(group, type, n_query, 4, d, p, o);
+    d = sum_whole(group, type, n_query, 2, d, p, o);
+    d = sum_whole(group, type, n_query, 1, d, p, o);
+    if (d < group->chunk->d_v) sum_values(group, type, n_query, 1, d, p, o);
 }
 
 /* One body for each element type and number of queries. */
@@ -212,31 +220,26 @@ void attention_merge_avx2(
     __m256 factors = exp8(_mm256_setr_ps(*M - N, m - N, 0, 0, 0, 0, 0, 0));
     float a = _mm256_cvtss_f32(factors);
     float b = _mm256_cvtss_f32(_mm256_permute_ps(factors, 1));
-    size_t d = 0;
 
     *L = _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(*L), _mm_set_ss(a), _mm_set_ss(l * b)));
-    for (; d + 8 <= d_v; d += 8) {
-        __m256 part = _mm256_mul_ps(_mm256_loadu_ps(o + d), all8(b));
-        _mm256_storeu_ps(O + d, _mm256_fmadd_ps(_mm256_loadu_ps(O + d), all8(a), part));
+    for (size_t d = 0; d < d_v; d += 8) {
+        __m256 part = _mm256_mul_ps(load_row(o, d, d_v), all8(b));
+        store_row(O, d, d_v, _mm256_fmadd_ps(load_row(O, d, d_v), all8(a), part));
     }
-    __m256 part = _mm256_mul_ps(load_first(o + d, d_v - d), all8(b));
-    store_first(O + d, _mm256_fmadd_ps(load_first(O + d, d_v - d), all8(a), part), d_v - d);
     *M = N;
 }
 
 void attention_finish_avx2(float *out, float M, float L, float *O, const float *sink, uint32_t d_v)
 {
-    __m256 total = all8(L), a = all8(1.0f);
-    size_t d = 0;
+    __m256 total = all8(L), a = all8(1.0f); // without a sink: a product with 1 is exact
 
     if (sink) {
         float N = M > *sink ? M : *sink;
         a = exp8(all8(M - N));
         total = _mm256_fmadd_ps(total, a, exp8(all8(*sink - N)));
     }
-    // Without a sink the product with 1 is exact.
-    for (; d + 8 <= d_v; d += 8)
-        _mm256_storeu_ps(out + d, _mm256_div_ps(_mm256_mul_ps(_mm256_loadu_ps(O + d), a), total));
-    __m256 rest = _mm256_mul_ps(load_first(O + d, d_v - d), a);
-    store_first(out + d, _mm256_div_ps(rest, total), d_v - d);
+    for (size_t d = 0; d < d_v; d += 8) {
+        __m256 v = _mm256_mul_ps(load_row(O, d, d_v), a);
+        store_row(out, d, d_v, _mm256_div_ps(v, total));
+    }
 }

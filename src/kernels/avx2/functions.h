@@ -1,6 +1,5 @@
 /* ref/functions.h on 8 floats at a time: the same steps in the same order, with selections
- * where the definition branches. The tails of rows are handled by loads and stores of fewer
- * than 8 floats. */
+ * where the definition branches. Rows end in masked loads and stores. */
 #ifndef HYPURA_KERNELS_AVX2_FUNCTIONS_H
 #define HYPURA_KERNELS_AVX2_FUNCTIONS_H
 
@@ -23,15 +22,19 @@ INLINE __m256i first_lanes(size_t n)
     return _mm256_loadu_si256((const __m256i *)(const void *)(window + 8 - n));
 }
 
-/* The first n floats, n at most 8; the other lanes are +0. Reads nothing behind them. */
-INLINE __m256 load_first(const float *x, size_t n)
+/* Floats i .. i + 7 of a row of n; beyond its end +0, and nothing is read there. */
+INLINE __m256 load_row(const float *x, size_t i, size_t n)
 {
-    return _mm256_maskload_ps(x, first_lanes(n));
+    if (n - i >= 8) return _mm256_loadu_ps(x + i);
+    return _mm256_maskload_ps(x + i, first_lanes(n - i));
 }
 
-INLINE void store_first(float *y, __m256 v, size_t n)
+INLINE void store_row(float *y, size_t i, size_t n, __m256 v)
 {
-    _mm256_maskstore_ps(y, first_lanes(n), v);
+    if (n - i >= 8)
+        _mm256_storeu_ps(y + i, v);
+    else
+        _mm256_maskstore_ps(y + i, first_lanes(n - i), v);
 }
 
 INLINE __m256 negated(__m256 x)

@@ -7,18 +7,16 @@
 
 #include <string.h>
 
-#define HALVES _MM_FROUND_TO_NEAREST_INT
-
-/* 8 halves of the first n floats (at most 8). */
-INLINE __m128i halves8(const float *x, size_t n)
+/* Floats i .. i + 7 of a row of n as halves. */
+INLINE __m128i halves8(const float *x, size_t i, size_t n)
 {
-    return _mm256_cvtps_ph(n >= 8 ? _mm256_loadu_ps(x) : load_first(x, n), HALVES);
+    return _mm256_cvtps_ph(load_row(x, i, n), _MM_FROUND_TO_NEAREST_INT);
 }
 
 static void put_values_f16(uint8_t *out, const float *x, size_t n)
 {
     for (size_t i = 0; i < n; i += 8) {
-        __m128i h = halves8(x + i, n - i);
+        __m128i h = halves8(x, i, n);
         memcpy(out + 2 * i, &h, n - i >= 8 ? 16 : (n - i) * 2);
     }
 }
@@ -29,7 +27,7 @@ static void put_key_f16(uint8_t *out, const float *x, size_t n)
     for (size_t i = 0; i < n; i += 8) {
         size_t rest = n - i < 8 ? n - i : 8;
         uint16_t h[8];
-        _mm_storeu_si128((__m128i *)(void *)h, halves8(x + i, rest));
+        _mm_storeu_si128((__m128i *)(void *)h, halves8(x, i, n));
         for (size_t j = 0; j < rest; j++) memcpy(out + (i + j) * KV_TILE_KEYS * 2, &h[j], 2);
     }
 }

@@ -11,26 +11,13 @@ typedef struct Lanes8 {
 /* Floats k .. k + 15 of a row of n; beyond its end +0, and nothing is read there. */
 INLINE Lanes8 lanes_load(const float *x, size_t k, size_t n)
 {
-    size_t rest = n - k;
-
-    if (rest >= 16) return (Lanes8){_mm256_loadu_ps(x + k), _mm256_loadu_ps(x + k + 8)};
-    if (rest > 8) return (Lanes8){_mm256_loadu_ps(x + k), load_first(x + k + 8, rest - 8)};
-    return (Lanes8){load_first(x + k, rest), _mm256_setzero_ps()};
+    return (Lanes8){load_row(x, k, n), n - k > 8 ? load_row(x, k + 8, n) : _mm256_setzero_ps()};
 }
 
 INLINE void lanes_store(float *y, size_t k, size_t n, Lanes8 v)
 {
-    size_t rest = n - k;
-
-    if (rest >= 16) {
-        _mm256_storeu_ps(y + k, v.low);
-        _mm256_storeu_ps(y + k + 8, v.high);
-    } else if (rest > 8) {
-        _mm256_storeu_ps(y + k, v.low);
-        store_first(y + k + 8, v.high, rest - 8);
-    } else {
-        store_first(y + k, v.low, rest);
-    }
+    store_row(y, k, n, v.low);
+    if (n - k > 8) store_row(y, k + 8, n, v.high);
 }
 
 /* All bits where row element k + lane exists. */

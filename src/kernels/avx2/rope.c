@@ -6,26 +6,30 @@
 static void rotate_halves(float *x0, float *x1, const float *cos, const float *sin, size_t n)
 {
     for (size_t i = 0; i < n; i += 8) {
-        size_t rest = n - i < 8 ? n - i : 8;
-        __m256 a = load_first(x0 + i, rest), b = load_first(x1 + i, rest);
-        __m256 c = load_first(cos + i, rest), s = load_first(sin + i, rest);
-        store_first(x0 + i, _mm256_fmsub_ps(a, c, _mm256_mul_ps(b, s)), rest);
-        store_first(x1 + i, _mm256_fmadd_ps(a, s, _mm256_mul_ps(b, c)), rest);
+        __m256 a = load_row(x0, i, n), b = load_row(x1, i, n);
+        __m256 c = load_row(cos, i, n), s = load_row(sin, i, n);
+        store_row(x0, i, n, _mm256_fmsub_ps(a, c, _mm256_mul_ps(b, s)));
+        store_row(x1, i, n, _mm256_fmadd_ps(a, s, _mm256_mul_ps(b, c)));
     }
+}
+
+/* Elements i .. i + 3 of a row of n, as load_row. */
+INLINE __m128 load_half_row(const float *x, size_t i, size_t n)
+{
+    if (n - i >= 4) return _mm_loadu_ps(x + i);
+    return _mm256_castps256_ps128(load_row(x, i, n));
 }
 
 /* Four pairs side by side: even lanes subtract, odd lanes add. */
 static void rotate_pairs(float *x, const float *cos, const float *sin, size_t n)
 {
     for (size_t i = 0; i < n; i += 4) {
-        size_t rest = n - i < 4 ? n - i : 4;
-        __m256 v = load_first(x + 2 * i, 2 * rest);
-        __m128 c = _mm256_castps256_ps128(load_first(cos + i, rest));
-        __m128 s = _mm256_castps256_ps128(load_first(sin + i, rest));
+        __m256 v = load_row(x, 2 * i, 2 * n);
+        __m128 c = load_half_row(cos, i, n), s = load_half_row(sin, i, n);
         __m256 cs = _mm256_set_m128(_mm_unpackhi_ps(c, s), _mm_unpacklo_ps(c, s));
         __m256 sc = _mm256_set_m128(_mm_unpackhi_ps(s, c), _mm_unpacklo_ps(s, c));
         __m256 product = _mm256_mul_ps(_mm256_movehdup_ps(v), sc);
-        store_first(x + 2 * i, _mm256_fmaddsub_ps(_mm256_moveldup_ps(v), cs, product), 2 * rest);
+        store_row(x, 2 * i, 2 * n, _mm256_fmaddsub_ps(_mm256_moveldup_ps(v), cs, product));
     }
 }
 

@@ -1,9 +1,22 @@
-/* The avx512 row of the kernel table. Each function repeats its namesake in ref/ bit for bit. */
+/* The avx512 row of the kernel table: AVX-512 F, BW, VL, DQ and VNNI. Each function repeats
+ * its namesake in ref/ bit for bit; the contracts stand in kernels.h. */
 #ifndef HYPURA_KERNELS_AVX512_AVX512_H
 #define HYPURA_KERNELS_AVX512_AVX512_H
 
 #include "kernels/kernels.h"
 
 extern const Kernels kernels_avx512;
+
+void acts_fill_avx512(
+    Acts *acts, const float *x, size_t x_stride, const uint32_t *index, uint32_t unit);
+
+void softmax_avx512(float *y, const float *x, size_t n);
+void sigmoid_avx512(float *y, const float *x, size_t n);
+void activate_avx512(Activation f, float *y, const float *x, size_t n);
+void activate_mul_avx512(Activation f, float *y, const float *gate, const float *up, size_t n);
+void softcap_avx512(float *x, float cap, size_t n);
+
+void attention_chunk_avx512(const AttentionChunk *chunk, const float *q, size_t q_stride,
+    uint32_t n_query, uint32_t first, uint32_t end, float *m, float *l, float *o);
 
 #endif
