@@ -77,11 +77,11 @@ static bool dense_check(const BlockMap *map, const File *files, uint32_t n_files
     if (map->n_dense == 0) return error_set(err, ERROR_INTERNAL, "no dense block");
     for (uint32_t i = 0; i < map->n_dense; i++) {
         const DenseBlock *block = &map->dense[i];
-        if (!extent_check(&block->extent, files, n_files, err))
-            return error_at(err, "dense block %u", i);
         if (block->extent.n_bytes > BLOCK_BYTES_MAX)
             return error_set(err, ERROR_INTERNAL, "dense block %u: %u bytes, more than %u", i,
                 block->extent.n_bytes, BLOCK_BYTES_MAX);
+        if (!extent_check(&block->extent, files, n_files, err))
+            return error_at(err, "dense block %u", i);
         if (i > 0 && map->dense[i - 1].is_head && !block->is_head)
             return error_set(err, ERROR_INTERNAL, "dense block %u follows the head", i);
     }

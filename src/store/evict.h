@@ -23,8 +23,9 @@ void evict_destroy(Evict *evict);
 
 void evict_begin_pass(Evict *evict);
 
-/* A pass uses this block. However many of its rows do, it counts once: a prompt that
- * touches every expert raises all alike and does not change their order. */
+/* A pass uses this block. However many of its rows do, it counts once: a prompt that touches
+ * every expert raises all alike and does not change their order. (Counting the rows of the
+ * recorded prompts cost 1 to 4 points of the hit rate of the tokens after them.) */
 void evict_use(Evict *evict, uint32_t block);
 
 /* The value of a block while `layer` is computed; of layers at the same distance the more used

@@ -49,7 +49,7 @@ static const Shape shape_small = {.n_layers = 4,
     .row_bytes = 300,
     .n_expert = 8,
     .n_expert_used = 3,
-    .projection_bytes = 5000};
+    .projection_bytes = 8000};
 
 typedef struct Synthetic {
     Shape shape;
