@@ -15,12 +15,14 @@ typedef struct File {
     int64_t changed_ns; // mtime and ctime mixed; compared by file_check_unchanged
 } File;
 
-/* Refuses anything but a regular file (O_NONBLOCK first, so that a FIFO cannot hang). */
+/* FILE_OPEN: it can't be opened. FORMAT_NOT_A_FILE: it is a folder, a FIFO, a device; one
+ * that would block is not waited for. On failure `file` is unchanged. */
 CHECKED bool file_open(File *file, const char *path, Error *err);
 void file_close(File *file);
 
 /* Exactly n_bytes at offset, through the page cache; retries EINTR and short reads. Never
- * past the size seen at open. The pages are dropped from the cache afterwards. Fault point FAULT_READ. */
+ * past the size seen at open (FORMAT_TRUNCATED). READ: the drive failed; FILE_CHANGED: the
+ * file ends early now. The pages are dropped from the cache afterwards. Fault point FAULT_READ. */
 CHECKED bool file_read_at(
     const File *file, uint64_t offset_bytes, void *data, uint64_t n_bytes, Error *err);
 

@@ -192,6 +192,8 @@ static bool start_backend(Reader *reader, const ReadPlan *plan, Error *err)
     case READ_SIM: return start(reader, &read_sim, plan, &refusal, err);
     case READ_THREADS: return start(reader, &read_threads, plan, &refusal, err);
     case READ_AUTO:
+        if (!HYPURA_WITH_URING) return start(reader, &read_threads, plan, &refusal, err);
+        break;
     case READ_URING: break;
     }
     if (start(reader, &read_uring, plan, &refusal, &reason)) return true;

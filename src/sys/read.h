@@ -43,17 +43,18 @@ typedef struct ReaderOptions {
 typedef struct Reader Reader;
 
 /* READ_AUTO and READ_URING take io_uring and, where the kernel refuses (ENOSYS, EPERM,
- * ENOMEM) or the build has no liburing, threads, with one line on stderr. DIRECT_AUTO and
- * DIRECT_ON open the files again with O_DIRECT and try one real read of each; where a file
- * system refuses, reads are buffered, the pages dropped after use, with one line on stderr.
+ * ENOMEM), threads, with one line on stderr; AUTO is silent in a build without liburing.
+ * DIRECT_AUTO and DIRECT_ON open the files again with O_DIRECT and try one real read of
+ * each; where a file system refuses, reads are buffered and the pages dropped after use,
+ * with one line on stderr.
  * FILE_CHANGED: a file is not the one that was opened. */
 CHECKED Reader *reader_create(const ReaderOptions *options, Error *err);
 void reader_free(Reader *reader);
 
 const char *reader_backend_name(const Reader *reader); // "uring", "threads", "sim"
 bool reader_is_direct(const Reader *reader);
-uint32_t reader_alignment(
-    const Reader *reader); // power of two, 512 to 65536: memory, offset and length
+/* Of memory, offset and length: a power of two, 512 to 65536. */
+uint32_t reader_alignment(const Reader *reader);
 
 /* The alignment that a reader of these files will have, before it exists (STATX_DIOALIGN,
  * else 4096; 4096 with DIRECT_OFF); buffers are laid out by it. A simulated drive may ask
@@ -63,12 +64,14 @@ uint32_t reader_probe_alignment(const File *files, uint32_t n_files, DirectMode 
 /* Room for more requests right now. */
 uint32_t reader_free_depth(const Reader *reader);
 
-/* Queues n requests (n <= reader_free_depth, asserted) and starts them all at once. */
+/* Queues n requests (n <= reader_free_depth, asserted) and starts them all at once. RING:
+ * the backend broke; the reader is then good for reader_free alone. Fault point FAULT_READ,
+ * once per request: that one completes with -EIO. */
 CHECKED bool reader_submit(Reader *reader, const ReadRequest *requests, uint32_t n, Error *err);
 
 /* Takes up to n_max completions in any order. Waits until there is at least one when
  * `wait`, and returns 0 only if nothing is in flight; without `wait` it never blocks.
- * The number of completions is returned; false only when the backend itself broke. */
+ * `n` gets the number of completions; false (RING) only when the backend itself broke. */
 typedef enum ReadWait { READ_POLL, READ_WAIT } ReadWait;
 CHECKED bool reader_reap(
     Reader *reader, ReadWait wait, ReadCompletion *out, uint32_t n_max, uint32_t *n, Error *err);

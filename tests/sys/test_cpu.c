@@ -4,7 +4,7 @@
 #include <fenv.h>
 #include <float.h>
 
-#include "child.h"
+#include "sys/child.h"
 #include "sys/kernel_text.h"
 
 TEST(cpu_features_agree_with_the_kernel)

@@ -5,7 +5,7 @@
 
 #include "base/fault.h"
 #include "base/ledger.h"
-#include "child.h"
+#include "sys/child.h"
 
 #define N_UNITS 1000u
 

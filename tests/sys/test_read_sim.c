@@ -4,7 +4,7 @@
 #include <fcntl.h>
 
 #include "base/rng.h"
-#include "child.h"
+#include "sys/child.h"
 #include "sys/read.h"
 
 #define BLOCK   512u

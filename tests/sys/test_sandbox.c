@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "child.h"
+#include "sys/child.h"
 #include "sys/cpu.h"
 #include "sys/pool.h"
 #include "sys/process.h"
@@ -365,7 +365,7 @@ static void use_machine(void)
     CHECK(machine_available_memory() > 0);
 }
 
-static void do_all_that_is_needed(const void *argument)
+static void stream_a_model(const void *argument)
 {
     const ReadBackend *backend = argument;
     uint32_t features = cpu_features();
@@ -407,7 +407,7 @@ TEST(sandbox_leaves_what_streaming_needs)
 
     make_files();
     for (size_t i = 0; i < COUNT(backends); i++)
-        CHECK(child_status(do_all_that_is_needed, &backends[i]) == 0);
+        CHECK(child_status(stream_a_model, &backends[i]) == 0);
 }
 
 /* A reader made inside can't have a ring, and takes threads. */

@@ -1,9 +1,9 @@
-/* tests/sys/test_read_fallback.c - what kernels and file systems refuse (sys/read.h): the
- * bytes still come, by another way, and one line on stderr says so */
+/* tests/sys/test_read_uring.c - rings, and what kernels and file systems refuse (sys/read.h):
+ * the bytes still come, by another way, and one line on stderr says so */
 #include <fcntl.h>
 
 #include "base/ledger.h"
-#include "child.h"
+#include "sys/child.h"
 #include "sys/read.h"
 
 #define N_BYTES 65536u
