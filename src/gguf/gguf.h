@@ -95,8 +95,7 @@ GgufPresence gguf_get_string(const GgufFile *gguf, const char *key, StringView *
 typedef struct GgufArray {
     GgufType element_type;
     uint64_t n;
-    const uint8_t *
-        data; // borrowed until gguf_close; little-endian elements; strings: see gguf_array_next_string
+    const uint8_t *data; // little-endian elements; borrowed until gguf_close
     uint64_t n_bytes;
 } GgufArray;
 

@@ -7,7 +7,8 @@
 /* Can this build decode the type? */
 bool quant_can_decode(QuantType type);
 
-/* out[0..n) from n elements (a multiple of the block) at `data` (any alignment). The type must be decodable. */
+/* out[0..n) from n elements (a multiple of the block) at `data` (any alignment). The type
+ * must be decodable. */
 void quant_decode(QuantType type, const uint8_t *data, float *out, size_t n);
 
 #endif

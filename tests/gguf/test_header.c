@@ -1,14 +1,12 @@
 /* tests/gguf/test_header.c - a file is taken as a whole or refused with a reason: magic,
  * version, counts, alignment, cuts at every byte, and noise. */
 #include <inttypes.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include "base/fault.h"
-#include "base/mem.h"
 #include "base/rng.h"
 #include "gguf/raw.h"
+#include "gguf/visit.h"
 
 #define U64_MAX UINT64_MAX
 
@@ -262,44 +260,6 @@ TEST(only_regular_files_are_opened)
     CHECK(ledger_total() == 0);
 }
 
-/* Reads everything that can be asked for, so that a sanitizer sees wrong views. */
-static uint64_t read_everything(const GgufFile *gguf)
-{
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < gguf_n_keys(gguf); i++) {
-        StringView name = gguf_key_name(gguf, i);
-        char key[64];
-        if (name.n_bytes >= sizeof key) continue;
-        memcpy(key, name.data, name.n_bytes);
-        key[name.n_bytes] = '\0';
-
-        uint64_t number = 0, cursor = 0;
-        float real = 0;
-        bool boolean = false;
-        StringView text = {0};
-        GgufArray array = {0};
-        (void)gguf_get_u64(gguf, key, &number, NULL);
-        (void)gguf_get_f32(gguf, key, &real, NULL);
-        (void)gguf_get_bool(gguf, key, &boolean, NULL);
-        (void)gguf_get_string(gguf, key, &text, NULL);
-        (void)gguf_get_array(gguf, key, gguf_key_element_type(gguf, i), &array, NULL);
-        for (size_t k = 0; k < text.n_bytes; k++) sum += (uint8_t)text.data[k];
-        for (uint64_t k = 0; k < array.n_bytes; k++) sum += array.data[k];
-        while (array.element_type == GGUF_STRING && array.n > 0
-               && gguf_array_next_string(&array, &cursor, &text))
-            for (size_t k = 0; k < text.n_bytes; k++) sum += (uint8_t)text.data[k];
-        sum += number + boolean;
-    }
-    for (size_t i = 0; i < gguf_n_tensors(gguf); i++) {
-        const GgufTensor *tensor = gguf_tensor(gguf, i);
-        CHECK(gguf_find_tensor(gguf, tensor->name) == tensor);
-        CHECK(tensor->n_bytes <= raw.n_bytes);
-        CHECK(tensor->offset_bytes <= raw.n_bytes - tensor->n_bytes);
-    }
-    return sum;
-}
-
 TEST(noise_is_read_or_refused)
 {
     Rng rng = rng_seeded(harness_seed());
@@ -315,7 +275,7 @@ TEST(noise_is_read_or_refused)
         GgufFile *gguf = raw_open(GGUF_TENSOR_DATA, &err);
         if (gguf) {
             n_opened++;
-            sum += read_everything(gguf);
+            sum += visit_everything(gguf, GGUF_TENSOR_DATA);
         } else {
             n_refused++;
             CHECK(error_exit_status(err.id) == 3);
