@@ -2,8 +2,9 @@
  * threads with pread, and a simulator of drives that misbehave.
  *
  * One thread at a time uses a reader; it may be another one at each call, also with reads
- * in flight. A request's memory belongs to the reader until its completion
- * has been returned, whatever happens; reader_free waits for all of them.
+ * in flight. A request's memory belongs to the reader until its completion has been
+ * returned, whatever happens; reader_free waits for all of them.
+ *
  * The reader does not retry and does not judge: it reports what happened, and the mover
  * (store/mover.c) checks each completion for length, slot and generation. */
 #ifndef HYPURA_SYS_READ_H
@@ -16,9 +17,8 @@ typedef struct ReadRequest {
     uint64_t tag;          // comes back with the completion
     uint64_t offset_bytes; // multiple of reader_alignment()
     uint8_t *data;         // aligned likewise
-    uint32_t
-        n_bytes; // multiple of reader_alignment(); may reach past the end of the file by less than that
-    uint32_t file; // index into the files given at creation
+    uint32_t n_bytes;      // likewise; at most to the end of the file's last, cut block
+    uint32_t file;         // index into the files given at creation
 } ReadRequest;
 
 typedef struct ReadCompletion {
@@ -34,8 +34,8 @@ typedef struct ReaderOptions {
     uint32_t depth;    // most requests in flight, 1 to 4096
     const File *files; // borrowed for the reader's life; at least one
     uint32_t n_files;
-    const Pages *
-        buffers; // where requests will read to; registered where the memlock limit allows. May be NULL
+    // Where requests will read to; registered where the memory lock limit allows. May be NULL.
+    const Pages *buffers;
     uint32_t n_buffers;
     struct ReadSim *sim; // READ_SIM only: sys/read_sim.h
 } ReaderOptions;
