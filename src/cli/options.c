@@ -54,6 +54,9 @@ static bool refuse_unknown(Parse *parse, Error *err)
     const char *nearest = NULL;
     unsigned least = 4;
 
+    for (size_t i = 0; i < VERBS; i++)
+        if (find_row((Verb)i, parse->name, strlen(parse->name)) >= 0)
+            return error_set(err, ERROR_USAGE, "option '%s' is of other verbs", parse->name);
     for (size_t i = 0; i < option_count(); i++) {
         const OptionRow *row = option_row(i);
         if (!is_option_of(row, parse->out->verb)) continue;

@@ -95,6 +95,16 @@ void terminal_write_json_string(FILE *stream, const char *text, size_t n_bytes)
     putc('"', stream);
 }
 
+int terminal_write_json(const char *what, Json *document)
+{
+    Error err = {0};
+
+    bool ok = json_write(document, stdout, &err);
+    json_free(document);
+    if (ok || terminal_reader_is_gone()) return STATUS_OK; // terminal_finish() sees that one
+    return report_error(what, &err);
+}
+
 bool terminal_reader_is_gone(void)
 {
     struct pollfd output = {.fd = STDOUT_FILENO, .events = POLLOUT};

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "base/error.h"
+#include "base/json.h"
 
 /* Opens /dev/null in place of any of the descriptors 0 to 2 that is closed, so that no
  * file of ours gets such a number and receives text. Called before anything is opened. */
@@ -26,6 +26,10 @@ void terminal_write_text(const char *text, size_t n_bytes);
 
 /* Writes `text` as a JSON string, or as hex:… when it is not UTF-8. */
 void terminal_write_json_string(FILE *stream, const char *text, size_t n_bytes);
+
+/* Writes a document as the result, and frees it. Returns the exit status; a failure is
+ * reported as one of `what`, unless the reader went away. */
+int terminal_write_json(const char *what, Json *document);
 
 /* Writes what is buffered for standard output. OUTPUT or DISK_FULL: not all was taken. */
 CHECKED bool terminal_flush(Error *err);

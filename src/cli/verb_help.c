@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "cli/help.h"
 #include "cli/report.h"
+#include "cli/terminal.h"
 
 static Json *option_json(const OptionRow *row)
 {
@@ -41,14 +42,11 @@ static Json *verb_json(Verb verb)
 static int write_json(const Verb *verb)
 {
     Json *out = json_object(), *list = json_list();
-    Error err = {0};
 
     for (size_t i = 0; i < VERBS; i++)
         if (!verb || *verb == (Verb)i) json_add(list, verb_json((Verb)i));
     json_set(out, "verbs", list);
-    bool ok = json_write(out, stdout, &err);
-    json_free(out);
-    return ok ? STATUS_OK : report_error("help", &err);
+    return terminal_write_json("help", out);
 }
 
 int verb_help(const Options *options)

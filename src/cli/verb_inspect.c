@@ -13,6 +13,7 @@
 #include "base/printable.h"
 #include "base/size.h"
 #include "cli/report.h"
+#include "cli/terminal.h"
 #include "engine/overrides.h"
 #include "gguf/gguf.h"
 
@@ -234,7 +235,7 @@ static uint64_t file_bytes(const GgufFile *gguf)
     return n_bytes;
 }
 
-static bool write_json(const GgufFile *gguf, const Shares *shares, Error *err)
+static int write_json(const GgufFile *gguf, const Shares *shares)
 {
     Json *out = json_object(), *metadata = json_object(), *tensors = json_list();
     Json *files = json_list();
@@ -259,9 +260,7 @@ static bool write_json(const GgufFile *gguf, const Shares *shares, Error *err)
     for (size_t i = 0; i < gguf_n_tensors(gguf); i++)
         json_add(tensors, tensor_json(gguf_tensor(gguf, i)));
     json_set(out, "tensors", tensors);
-    bool ok = json_write(out, stdout, err);
-    json_free(out);
-    return ok;
+    return terminal_write_json("inspect", out);
 }
 
 /* Text from the file: one line, escaped, cut. */
@@ -416,10 +415,10 @@ int verb_inspect(const Options *options)
         status = report_error("inspect", &err);
     } else {
         count_shares(gguf, shares);
-        if (!options->json)
+        if (options->json)
+            status = write_json(gguf, shares);
+        else
             write_table(gguf, shares, options->verbosity > 0);
-        else if (!write_json(gguf, shares, &err))
-            status = report_error("inspect", &err);
     }
     mem_free(MEM_OTHER, shares);
     gguf_close(gguf);

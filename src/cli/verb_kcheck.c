@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "cli/report.h"
+#include "cli/terminal.h"
 #include "kernels/kcheck.h"
 #include "sys/cpu.h"
 
@@ -43,7 +44,7 @@ static Json *row_json(const KcheckRow *row, bool bench)
     return out;
 }
 
-static bool write_json(const KcheckReport *report, bool bench, Error *err)
+static int write_json(const KcheckReport *report, bool bench)
 {
     Json *out = json_object(), *rows = json_list();
 
@@ -52,9 +53,7 @@ static bool write_json(const KcheckReport *report, bool bench, Error *err)
     json_set_u64(out, "seed", report->seed);
     json_set_u64(out, "mismatches", report->n_mismatches);
     json_set(out, "kernels", rows);
-    bool ok = json_write(out, stdout, err);
-    json_free(out);
-    return ok;
+    return terminal_write_json("kcheck", out);
 }
 
 int verb_kcheck(const Options *options)
@@ -65,10 +64,10 @@ int verb_kcheck(const Options *options)
     int status = STATUS_OK;
 
     if (!kcheck_run(seed, options->bench, &report, &err)) return report_error("kcheck", &err);
-    if (!options->json)
+    if (options->json)
+        status = write_json(&report, options->bench);
+    else
         write_table(&report, options->bench);
-    else if (!write_json(&report, options->bench, &err))
-        status = report_error("kcheck", &err);
     if (status == STATUS_OK && report.n_mismatches > 0) {
         error_set(&err, ERROR_CHECK_FAILED, "%" PRIu64 " cases differ from the scalar reference",
             report.n_mismatches);

@@ -21,6 +21,7 @@
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/statistics.h"
+#include "cli/terminal.h"
 #include "kernels/kernels.h"
 
 #define WINDOW_DEFAULT 512
@@ -77,8 +78,6 @@ static double error_of(const Score *score)
 
 static int write_result(const Options *options, const Score *score, size_t n_windows)
 {
-    Error err = {0};
-
     if (!options->json) {
         printf("perplexity: %.4f +/- %.4f (%" PRIu64 " tokens)\n", perplexity_of(score),
             error_of(score), score->n_tokens);
@@ -89,9 +88,7 @@ static int write_result(const Options *options, const Score *score, size_t n_win
     json_set_f64(out, "standard_error", error_of(score));
     json_set_u64(out, "tokens", score->n_tokens);
     json_set_u64(out, "windows", n_windows);
-    bool ok = json_write(out, stdout, &err);
-    json_free(out);
-    return ok ? STATUS_OK : report_error("perplexity", &err);
+    return terminal_write_json("perplexity", out);
 }
 
 /* What the model puts in front of a text; -1: nothing. */

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "cli/report.h"
+#include "cli/terminal.h"
 #include "hypura/hypura.h"
 
 #if defined(__clang__)
@@ -36,7 +37,6 @@ static const struct {
 static int write_json(void)
 {
     Json *out = json_object(), *list = json_object();
-    Error err = {0};
 
     json_set_text(out, "version", view_of(hypura_version()));
     json_set_text(out, "machine", view_of(MACHINE));
@@ -44,9 +44,7 @@ static int write_json(void)
     for (size_t i = 0; i < COUNT(libraries); i++)
         json_set_bool(list, libraries[i].name, libraries[i].is_built_in);
     json_set(out, "libraries", list);
-    bool ok = json_write(out, stdout, &err);
-    json_free(out);
-    return ok ? STATUS_OK : report_error("version", &err);
+    return terminal_write_json("version", out);
 }
 
 int verb_version(const Options *options)

@@ -1,0 +1,102 @@
+/* cli/partial - a result appears whole or not at all. */
+#include "harness.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+
+#include "cli/partial.h"
+
+static char path[256], partial_path[300];
+
+static void choose_path(const char *name)
+{
+    snprintf(path, sizeof path, "%s/%s", harness_temporary_folder(), name);
+    snprintf(partial_path, sizeof partial_path, "%s.partial", path);
+}
+
+static bool exists(const char *name)
+{
+    return access(name, F_OK) == 0;
+}
+
+TEST(a_committed_file_has_its_name_and_content)
+{
+    Partial partial;
+    Error err = {0};
+    char got[4] = {0};
+
+    choose_path("whole");
+    CHECK(partial_open(&partial, path, &err));
+    CHECK(write(partial.fd, "abc", 3) == 3);
+    CHECK(exists(partial_path) && !exists(path));
+    CHECK(partial_commit(&partial, &err));
+    partial_destroy(&partial);
+    CHECK(!exists(partial_path));
+    int fd = open(path, O_RDONLY);
+    CHECK(read(fd, got, 4) == 3 && memcmp(got, "abc", 3) == 0);
+    close(fd);
+}
+
+TEST(what_is_not_committed_goes_away)
+{
+    Partial partial;
+    Error err = {0};
+
+    choose_path("half");
+    CHECK(partial_open(&partial, path, &err));
+    CHECK(write(partial.fd, "abc", 3) == 3);
+    partial_destroy(&partial);
+    partial_destroy(&partial); // harmless
+    CHECK(!exists(partial_path) && !exists(path));
+}
+
+TEST(a_file_left_behind_is_taken_over_empty)
+{
+    Partial partial;
+    Error err = {0};
+
+    choose_path("left");
+    int fd = open(partial_path, O_WRONLY | O_CREAT, 0666);
+    CHECK(fd >= 0 && write(fd, "old", 3) == 3);
+    close(fd);
+    CHECK(partial_open(&partial, path, &err));
+    CHECK(lseek(partial.fd, 0, SEEK_END) == 0);
+    partial_destroy(&partial);
+}
+
+/* Locks are between processes, so the other writer is a child. */
+TEST(a_second_writer_is_refused_and_harms_nothing)
+{
+    Partial partial;
+    Error err = {0};
+    int status = 0;
+
+    choose_path("shared");
+    CHECK(partial_open(&partial, path, &err));
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        Partial second;
+        bool refused = !partial_open(&second, path, &err) && err.id == ERROR_WRITE;
+        _exit(refused && exists(partial_path) ? 0 : 1);
+    }
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK(partial_commit(&partial, &err));
+    partial_destroy(&partial);
+    CHECK(exists(path));
+}
+
+TEST(what_cannot_be_created_is_named)
+{
+    Partial partial;
+    Error err = {0};
+
+    CHECK(!partial_open(&partial, "/nonexistent/file", &err));
+    CHECK_ERROR(err, ERROR_WRITE);
+    CHECK(strstr(err.message, "/nonexistent/file"));
+    CHECK(!partial_open(&partial, harness_temporary_folder(), &err));
+    CHECK_ERROR(err, ERROR_USAGE);
+    CHECK(!partial_open(&partial, "/dev/null", &err));
+    CHECK_ERROR(err, ERROR_USAGE);
+}
