@@ -1,0 +1,179 @@
+/* tests/store/test_dense.c - waves of dense blocks: how many at once, and when they wait */
+#include "store/dense.h"
+
+#include "base/fault.h"
+#include "store/synthetic.h"
+
+static Store *create(const Synthetic *model, Budget weights, ReadSim *sim)
+{
+    StoreOptions options = {
+        .weights = weights, .files = &model->file, .n_files = 1, .backend = READ_SIM, .sim = sim};
+    Error err = {0};
+    Store *store = store_create(&model->map, &options, &err);
+
+    if (!CHECK_CASE(err.message, store)) exit(1);
+    return store;
+}
+
+static void advance(Store *store, uint32_t n)
+{
+    Error err = {0};
+
+    for (uint32_t i = 0; i < n; i++) CHECK(store_advance(store, &err));
+}
+
+TEST(resident_blocks_come_in_one_wave)
+{
+    Synthetic model;
+    ReadSim sim = {0};
+    DenseWave wave;
+    Error err = {0};
+    Shape shape = shape_small;
+    shape.n_layers = 30; // 90 blocks and a head
+    synthetic_init(&model, shape, 4);
+    Store *store = create(&model, (Budget){.unit = BUDGET_ALL}, &sim);
+    advance(store, 3000);
+
+    CHECK(store_pass_begin(store, true, &err));
+    CHECK(store_dense_next(store, 0, 92, &wave, &err));
+    CHECK(wave.first == 0 && wave.n_blocks == WAVE_BLOCKS_MAX);
+    store_dense_done(store, &wave);
+    CHECK(store_dense_next(store, 64, 5, &wave, &err));
+    CHECK(wave.first == 64 && wave.n_blocks == 5);
+    store_dense_done(store, &wave);
+    store_pass_abort(store);
+    store_free(store);
+    synthetic_destroy(&model);
+}
+
+/* Dense blocks alone, of which about half stream. */
+typedef struct Bench {
+    Synthetic model;
+    ReadSim sim;
+    Residency plan;
+    Places cache, ring;
+    Mover mover;
+    Dense dense;
+} Bench;
+
+static void bench_init(Bench *bench, Shape shape, uint64_t n_bytes)
+{
+    Budget budget = {.unit = BUDGET_BYTES, .n_bytes = n_bytes};
+    Error err = {0};
+
+    *bench = (Bench){0};
+    synthetic_init(&bench->model, shape, 4);
+    const BlockMap *map = &bench->model.map;
+    CHECK(residency_plan(&bench->plan, map, 4096, &budget, 0, &err));
+    CHECK(places_init(&bench->cache, MEM_CACHE, bench->plan.dense_bytes, 4096, PAGES_NOW, &err));
+    CHECK(places_init(&bench->ring, MEM_RING,
+        bench->plan.n_ring_slots * bench->plan.ring_slot_bytes, 4096, PAGES_NOW, &err));
+    ReaderOptions options = {
+        .backend = READ_SIM, .files = &bench->model.file, .n_files = 1, .sim = &bench->sim};
+    CHECK(mover_init(&bench->mover, &options, 4096, &err));
+    CHECK(dense_init(&bench->dense, map, &bench->plan, &bench->cache, &bench->ring, &err));
+}
+
+static void bench_destroy(Bench *bench)
+{
+    mover_destroy(&bench->mover);
+    dense_destroy(&bench->dense);
+    places_destroy(&bench->cache);
+    places_destroy(&bench->ring);
+    residency_destroy(&bench->plan);
+    synthetic_destroy(&bench->model);
+}
+
+static uint32_t count_streamed(const Bench *bench, const DenseWave *wave)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < wave->n_blocks; i++)
+        n += !bench->plan.dense_is_resident[wave->first + i];
+    return n;
+}
+
+TEST(streamed_waves_leave_half_of_the_ring_to_the_drive)
+{
+    Shape shape = shape_small;
+    Bench bench;
+    DenseWave wave;
+    Error err = {0};
+    uint32_t n_most = 0;
+    shape.n_layers = 100;
+    shape.n_expert = 0;
+    bench_init(&bench, shape, 2u << 20);
+    uint32_t n_slots = bench.plan.n_ring_slots;
+    CHECK(n_slots >= 4);
+    CHECK(bench.dense.n_residents > 20);
+
+    dense_load(&bench.dense, &bench.mover);
+    dense_begin_pass(&bench.dense, true);
+    for (uint32_t first = 0; first < 300; first += wave.n_blocks) {
+        for (uint32_t i = 0; i < 400; i++) // all that can land has landed
+            CHECK(dense_advance(&bench.dense, &bench.mover, &err));
+        CHECK(dense_next(&bench.dense, &bench.mover, first, 300 - first, &wave, &err));
+        uint32_t n_streamed = count_streamed(&bench, &wave);
+        CHECK(n_streamed <= n_slots / 2);
+        if (n_streamed > n_most) n_most = n_streamed;
+        dense_done(&bench.dense, &bench.mover, &wave);
+    }
+    CHECK(n_most == n_slots / 2);
+    bench_destroy(&bench);
+}
+
+TEST(a_block_given_back_is_replaced_at_once)
+{
+    Shape shape = shape_small;
+    Bench bench;
+    DenseWave wave;
+    Error err = {0};
+    shape.n_expert = 0;
+    bench_init(&bench, shape, store_minimum_bytes(&(BlockMap){0}, 4096) + 100000);
+    CHECK(bench.plan.n_ring_slots >= 2);
+
+    dense_load(&bench.dense, &bench.mover);
+    dense_begin_pass(&bench.dense, true);
+    CHECK(dense_next(&bench.dense, &bench.mover, 0, 1, &wave, &err));
+    uint64_t n_requests = bench.sim.counts.n_requests;
+    dense_done(&bench.dense, &bench.mover, &wave);
+    CHECK(bench.sim.counts.n_requests == n_requests + !bench.plan.dense_is_resident[0]);
+    bench_destroy(&bench);
+}
+
+TEST(a_failed_table_holds_nothing)
+{
+    Bench bench;
+    Error err = {0};
+    bench_init(&bench, shape_small, 1u << 20);
+    uint64_t held = ledger_held(MEM_OTHER);
+    Dense other;
+
+    for (uint64_t nth = 1; nth <= 4; nth++) {
+        fault_arm(FAULT_ALLOC, nth, false);
+        CHECK(!dense_init(&other, &bench.model.map, &bench.plan, &bench.cache, &bench.ring, &err));
+        fault_arm(FAULT_ALLOC, 0, false);
+        CHECK(ledger_held(MEM_OTHER) == held);
+    }
+    bench_destroy(&bench);
+}
+
+TEST(a_wave_waits_for_its_first_block_only)
+{
+    Synthetic model;
+    ReadSim sim = {.latency_ticks_max = 1};
+    DenseWave wave;
+    Error err = {0};
+    synthetic_init(&model, shape_small, 4);
+    Store *store = create(&model, (Budget){.unit = BUDGET_ALL}, &sim);
+
+    // Nothing has landed but the trunk: the first demand gets what is there when it lands.
+    CHECK(store_pass_begin(store, true, &err));
+    CHECK(store_dense_next(store, 3, 3, &wave, &err));
+    CHECK(wave.n_blocks >= 1 && wave.n_blocks <= 3);
+    CHECK(synthetic_matches(&model, &model.map.dense[3].extent, wave.data[0]));
+    store_dense_done(store, &wave);
+    store_pass_abort(store);
+    store_free(store);
+    synthetic_destroy(&model);
+}
