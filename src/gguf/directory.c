@@ -217,16 +217,16 @@ bool gguf_directory_place(GgufDirectory *directory, size_t first, GgufSection *s
 {
     size_t n_tensors = directory->n_tensors - first;
     uint64_t compact_end = section->start_offset;
-    const GgufTensor *last = NULL;
 
     section->end_offset = section->start_offset;
     if (n_tensors == 0) return true;
     GgufTensor *tensors = &directory->tensors[first];
+    const GgufTensor *last = tensors;
 
     for (size_t i = 0; i < n_tensors; i++) {
         if (!place_tensor(&tensors[i], section, err)) return false;
         uint64_t end = tensors[i].offset_bytes + tensors[i].n_bytes;
-        if (!last || end > section->end_offset) {
+        if (end > section->end_offset) {
             last = &tensors[i];
             section->end_offset = end;
         }

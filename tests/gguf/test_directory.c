@@ -225,6 +225,17 @@ TEST(extents_are_aligned_apart_and_inside)
     }
 }
 
+TEST(an_end_that_wraps_to_nothing_is_noticed)
+{
+    raw_begin(3, 1, 0);
+    raw_tensor("x", QUANT_I8, UINT64_C(1) << 31, UINT64_C(1) << 31, UINT64_C(3) << 62);
+    raw_pad(32);
+    raw_zeros(64);
+    raw_check_refused("2^64", ERROR_TENSOR_OFFSET, "pass the end of any file");
+    raw_check_refused_as(
+        "2^64", GGUF_METADATA_ONLY, ERROR_TENSOR_OFFSET, "pass the end of any file");
+}
+
 TEST(overlap_by_one_byte_is_found_among_many)
 {
     enum { N = 200 };

@@ -3,8 +3,8 @@
 
 #include "gguf/raw.h"
 
-static const uint64_t extremes[] = {0, 1, 65535, 65536, INT32_MAX, UINT64_C(1) << 31, UINT32_MAX,
-    INT64_MAX, UINT64_C(1) << 63, UINT64_MAX};
+static const uint64_t extremes[] = {0, 1, 65535, 65536, 16u << 20, (16u << 20) + 1, INT32_MAX,
+    UINT64_C(1) << 31, UINT32_MAX, INT64_MAX, UINT64_C(1) << 63, UINT64_MAX};
 
 TEST(keys_stay_in_file_order)
 {
