@@ -16,7 +16,7 @@ build = cmake --preset $(1) >/dev/null && cmake --build build/$(1) -j $(JOBS)
 	check install help
 
 release: ## build/release/hypura (the default)
-	@$(call build,release)
+	@$(call build,release) --target hypura hypura_library
 
 demo: ## install what is missing, build, and show the bundled model in a fraction of its memory
 	@scripts/demo

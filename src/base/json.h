@@ -52,7 +52,8 @@ double json_get_number(const Json *value, double fallback);
 int64_t json_get_i64(const Json *value, int64_t fallback);
 bool json_get_bool(const Json *value, bool fallback);
 
-/* One document in one line, and a newline, flushed; false (OUTPUT, ABSENT_FEATURE or OUT_OF_MEMORY): not whole. */
+/* One document in one line, and a newline, flushed. False: it is not whole (OUTPUT,
+ * ABSENT_FEATURE or OUT_OF_MEMORY). */
 CHECKED bool json_write(const Json *value, FILE *stream, Error *err);
 void json_free(Json *value);
 
