@@ -82,7 +82,7 @@ static uint32_t class_of(const Cache *cache, uint32_t block)
 
     for (uint32_t i = 0; i < cache->n_classes; i++)
         if (cache->classes[i].slot_bytes >= n_bytes) return i;
-    assert(!"an expert larger than every class");
+    assert(false && "an expert larger than every class");
     return 0;
 }
 

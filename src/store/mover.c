@@ -20,7 +20,8 @@
 
 // Reasons of a failure beside errno values, which are positive.
 #define FAILURE_ENDED    (-1) // the file ended before its size
-#define FAILURE_TOO_MUCH (-2) // a completion says more bytes than were asked for
+#define FAILURE_SHORT    (-2) // reads end again and again before they get anywhere
+#define FAILURE_TOO_MUCH (-3) // a completion says more bytes than were asked for
 
 /* ---- queues ---- */
 
@@ -338,7 +339,7 @@ static void judge_bytes(Mover *mover, Transfer *transfer, uint32_t n_bytes)
     bool has_progressed = whole_bytes > transfer->done_bytes;
     transfer->done_bytes = whole_bytes;
     if (has_progressed) transfer->n_failures = 0;
-    retry_transfer(mover, transfer, EIO);
+    retry_transfer(mover, transfer, FAILURE_SHORT);
 }
 
 static void judge_completion(Mover *mover, const ReadCompletion *completion)
@@ -417,6 +418,9 @@ bool mover_failure(const Mover *mover, const Slot *slot, Error *err)
         return error_set(err, ERROR_FILE_CHANGED,
             "%s: ends at byte %" PRIu64 " or before, not at %" PRIu64, path,
             read->failed_offset_bytes, mover->files[read->failed_file].n_bytes);
+    if (read->failure == FAILURE_SHORT)
+        return error_set(err, ERROR_READ, "%s: byte %" PRIu64 ": can be read only in part", path,
+            read->failed_offset_bytes);
     if (read->failure == FAILURE_TOO_MUCH)
         return error_set(err, ERROR_READ, "%s: byte %" PRIu64 ": more was read than asked for",
             path, read->failed_offset_bytes);

@@ -134,7 +134,7 @@ void ring_give(Ring *ring, uint32_t block)
         give_slot(slot);
         return;
     }
-    assert(!"a block that was given to nobody");
+    assert(false && "a block that was given to nobody");
 }
 
 void ring_give_all(Ring *ring)

@@ -2,6 +2,7 @@
  * against a model that knows only values and sets */
 #include "store/cache.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "store/synthetic.h"
@@ -309,7 +310,7 @@ static bool invariants_hold(const Bench *bench, const Model *model)
 static bool evictions_were_right(const Bench *bench, Model *model, const bool *could_leave)
 {
     uint32_t n_blocks = blocks_n_experts(&bench->model.map);
-    double most_left[2] = {0, 0}, least_stayed[2] = {INFINITY, INFINITY};
+    double most_left[2] = {0, 0}, least_stayed[2] = {DBL_MAX, DBL_MAX};
     bool are_right = true;
 
     for (uint32_t block = 0; block < n_blocks; block++) {

@@ -104,7 +104,8 @@ static uint32_t read_trace(const char *path, Access *accesses, uint32_t n_max)
     return n;
 }
 
-/* A cache of n_slots over all layers, as cache.c keeps it: a layer's experts are needed together. */
+/* A cache of n_slots over all layers, as cache.c keeps it: a layer's experts are needed
+ * together. */
 static double hit_rate(const Access *accesses, uint32_t n, uint32_t n_layers, uint32_t n_slots)
 {
     const uint32_t n_expert = 128, none = UINT32_MAX;

@@ -161,8 +161,7 @@ TEST(short_reads_go_on_where_they_ended)
 {
     Bench bench;
     Error err = {0};
-    bench_init(&bench,
-        (ReadSim){.seed = harness_seed(), .per_mille = {[SIM_SHORT] = 400, [SIM_RAGGED] = 400}},
+    bench_init(&bench, (ReadSim){.seed = 1, .per_mille = {[SIM_SHORT] = 400, [SIM_RAGGED] = 400}},
         100000, SLOT_BYTES);
 
     for (uint32_t i = 0; i < 200; i++) {
@@ -197,6 +196,8 @@ static const struct {
     {"EAGAIN often",          SIM_EAGAIN, MOVER_INTERRUPTIONS_MAX,     true,  ERROR_NONE},
     {"EAGAIN always",         SIM_EAGAIN, 0,                           false, ERROR_READ},
     {"nothing, three times",  SIM_ZERO,   MOVER_FAILURES_MAX,          true,  ERROR_NONE},
+    {"less than a unit, often",  SIM_RAGGED, MOVER_FAILURES_MAX,       true,  ERROR_NONE},
+    {"less than a unit, always", SIM_RAGGED, 0,                        false, ERROR_READ},
     {"nothing, always",       SIM_ZERO,   0,                           false, ERROR_FILE_CHANGED},
 };
 // clang-format on
@@ -209,7 +210,7 @@ TEST(failures_are_tried_again_a_stated_number_of_times)
         Error err = {0};
         sim.per_mille[faults[i].fault] = 1000;
         bench_init(&bench, sim, 100000, SLOT_BYTES);
-        Slot *slot = bench_read(&bench, 0, 5000, 1000, MOVE_DEMAND);
+        Slot *slot = bench_read(&bench, 0, 5000, 120, MOVE_DEMAND); // one unit
 
         CHECK_CASE(faults[i].label, mover_await(&bench.mover, slot, &err) == faults[i].succeeds);
         CHECK_CASE(faults[i].label, err.id == faults[i].want);
