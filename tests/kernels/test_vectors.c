@@ -254,7 +254,8 @@ TEST(attention_is_that_of_the_oracle)
                 &chunk, vector_x(), N, 1, chunks[c].first, chunks[c].end, &m, &l, o);
             CHECK_CASE(table->isa, m == chunks[c].m && l == chunks[c].l);
             if (c == 0) {
-                M = m, L = l;
+                M = m;
+                L = l;
                 memcpy(O, o, sizeof O);
             } else {
                 table->attention_merge(&M, &L, O, m, l, o, D);

@@ -76,7 +76,9 @@ INLINE void score_chunk(const Group *group, KvType type, uint32_t n_query, Score
 INLINE __mmask16 visible_keys(const Group *group, uint32_t key)
 {
     __mmask16 inside = row_lanes(0, group->end - key);
-    return group->first > key ? inside & (__mmask16)(0xffffu << (group->first - key)) : inside;
+
+    if (group->first <= key) return inside;
+    return (__mmask16)(inside & ~((1u << (group->first - key)) - 1));
 }
 
 /* Scores into weights exp(s - max), +0 for invisible keys; *m and *l as in section 9. */

@@ -59,13 +59,11 @@ static void sincos_f64(double angle, double *sin_out, double *cos_out)
     c = c * z - 0.5;
     double cosine = 1 + z * c;
 
-    switch ((int64_t)k & 3) { // two's complement: -1 is quadrant 3
-    case 0: *sin_out = sine, *cos_out = cosine; break;
-    case 1: *sin_out = cosine, *cos_out = -sine; break;
-    case 2: *sin_out = -sine, *cos_out = -cosine; break;
-    case 3: *sin_out = -cosine, *cos_out = sine; break;
-    default: break;
-    }
+    int64_t quadrant = (int64_t)k & 3; // two's complement: -1 is quadrant 3
+    double first = quadrant & 1 ? cosine : sine;
+    double second = quadrant & 1 ? -sine : cosine;
+    *sin_out = quadrant & 2 ? -first : first;
+    *cos_out = quadrant & 2 ? -second : second;
 }
 
 void rope_inverse_frequencies(double *inv, uint32_t n_rot, double base)
