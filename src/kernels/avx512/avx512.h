@@ -10,6 +10,16 @@ extern const Kernels kernels_avx512;
 void acts_fill_avx512(
     Acts *acts, const float *x, size_t x_stride, const uint32_t *index, uint32_t unit);
 
+/* The weight types with a matrix product in this row: X(function, TYPE). */
+// clang-format off
+#define MATMUL_TYPES_AVX512(X) \
+    X(q4_k, Q4_K) X(q6_k, Q6_K)
+// clang-format on
+
+#define X(function, type) MatmulFn matmul_##function##_avx512;
+MATMUL_TYPES_AVX512(X)
+#undef X
+
 void softmax_avx512(float *y, const float *x, size_t n);
 void sigmoid_avx512(float *y, const float *x, size_t n);
 void activate_avx512(Activation f, float *y, const float *x, size_t n);

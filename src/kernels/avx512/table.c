@@ -5,9 +5,11 @@
 
 #include "sys/cpu.h"
 
+#define X(function, type) [QUANT_##type] = matmul_##function##_avx512,
 const Kernels kernels_avx512 = {
     .isa = "avx512",
     .cpu_features = CPU_AVX2 | CPU_AVX512 | CPU_VNNI512,
+    .matmul = {MATMUL_TYPES_AVX512(X)},
     .acts_fill = acts_fill_avx512,
     .softmax = softmax_avx512,
     .sigmoid = sigmoid_avx512,
@@ -16,3 +18,4 @@ const Kernels kernels_avx512 = {
     .softcap = softcap_avx512,
     .attention_chunk = attention_chunk_avx512,
 };
+#undef X
