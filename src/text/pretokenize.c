@@ -2,8 +2,9 @@
  * The table of pre-tokenizers and the loop over its stages.
  *
  * In the comments: L letters, N numbers, P punctuation, S symbols, M marks, ␣ U+0020. Not
- * built: chameleon, deepseek-llm, jais-2, and the names that merge characters instead of
- * bytes (gemma4, granite-embed-multi-311m, sarvam-moe, whitespace).
+ * built: chameleon, deepseek-llm, jais-2; afmoe and tiny_aya, where a stage looks beyond
+ * its piece; and the names that merge characters instead of bytes (gemma4,
+ * granite-embed-multi-311m, sarvam-moe, whitespace).
  */
 #include "text/pretokenize.h"
 
@@ -88,7 +89,6 @@ static Stage tekken        = {&cased_tekken, &number, &others_slashes, &spaces, 
 static Stage gpt_4o        = {&cased_gpt_4o, &numbers_3, &others_slashes, &spaces, NULL};
 static Stage granite_97m   = {&cased_granite, &numbers_3, &others_slashes, &spaces, NULL};
 static Stage kimi_k2       = {&han_run, &cased_kimi, &numbers_3, &others_newlines, &spaces, NULL};
-static Stage cased_threes  = {&cased, &numbers_3, &others_slashes, &spaces, NULL};
 static Stage cased_singles = {&cased, &number, &others_slashes, &spaces, NULL};
 static Stage deepseek_v3   = {&ascii_word, &text_word, &ps_newlines, &spaces, NULL};
 static Stage spark2_5      = {&ascii_word, &text_word, &ps_run, &line_end, &blanks, NULL};
@@ -140,7 +140,6 @@ static const Pretokenizer rows[] = {
     {.names = "gpt-4o llama4 kanana2 talkie minimax-m2", .stages = {gpt_4o}},
     {.names = "granite-embed-multi-97m", .stages = {granite_97m}, .ignores_merges = true},
     {.names = "kimi-k2", .stages = {kimi_k2}},
-    {.names = "tiny_aya cohere2moe", .stages = {from_right, cased_threes}},
     {.names = "youtu", .stages = {scripts, cased_singles}, .ignores_merges = true},
     {.names = "superbpe", .stages = {by_number_run, from_right}},
     {.names = "deepseek-v3 hunyuan-dense hy_v4 joyai-llm", .stages = {by_numbers_3, by_han_kana, deepseek_v3}},

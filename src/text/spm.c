@@ -41,6 +41,43 @@ static uint32_t find_byte_token(const TextTable *texts, unsigned byte)
     return token != TEXT_NONE ? token : text_table_find(texts, (StringView){&raw, 1});
 }
 
+/* Bytes of the character at bytes[at], by its first byte alone. */
+static size_t character_bytes(StringView bytes, size_t at)
+{
+    static const uint8_t by_high_nibble[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4};
+    size_t n = by_high_nibble[(uint8_t)bytes.data[at] >> 4];
+
+    return n < bytes.n_bytes - at ? n : bytes.n_bytes - at;
+}
+
+/* The end of the word that begins at bytes[at]: the place of the next blank behind
+ * something else. The number of characters passed is added to *n_characters. */
+static size_t word_end(StringView bytes, size_t at, uint32_t *n_characters)
+{
+    bool after_other = false;
+
+    while (at < bytes.n_bytes) {
+        StringView rest = {bytes.data + at, bytes.n_bytes - at};
+        bool is_blank = view_starts_with(rest, SPM_BLANK);
+        if (is_blank && after_other) break;
+        after_other = !is_blank;
+        at += character_bytes(bytes, at);
+        (*n_characters)++;
+    }
+    return at;
+}
+
+/* Does no token reach from one word into the next? */
+static bool tokens_end_with_words(const TextTable *texts)
+{
+    for (uint32_t i = 0; i < texts->n; i++) {
+        StringView text = text_table_get(texts, i);
+        uint32_t n_characters = 0;
+        if (word_end(text, 0, &n_characters) < text.n_bytes) return false;
+    }
+    return true;
+}
+
 bool spm_init(Spm *spm, const TextTable *texts, const VocabSource *source, Error *err)
 {
     uint32_t n = source->n_tokens;
@@ -63,6 +100,7 @@ bool spm_init(Spm *spm, const TextTable *texts, const VocabSource *source, Error
     }
     for (unsigned byte = 0; byte < 256; byte++)
         spm->byte_tokens[byte] = find_byte_token(texts, byte);
+    spm->words_are_apart = tokens_end_with_words(texts);
     done = true;
 
 out:
@@ -93,45 +131,29 @@ static bool escape_blanks(TokenizeJob *job, StringView text, bool prefix_blank, 
     return true;
 }
 
-/* Bytes of the character at bytes[at], by its first byte alone. */
-static size_t character_bytes(StringView bytes, size_t at)
-{
-    static const uint8_t by_high_nibble[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4};
-    size_t n = by_high_nibble[(uint8_t)bytes.data[at] >> 4];
-
-    return n < bytes.n_bytes - at ? n : bytes.n_bytes - at;
-}
-
-/* One symbol for each character; its id is where it begins. */
-static bool begin_symbols(TokenizeJob *job, StringView bytes, Error *err)
-{
-    uint32_t n = 0;
-
-    for (size_t at = 0; at < bytes.n_bytes; at += character_bytes(bytes, at)) n++;
-    if (!merger_begin(&job->merger, n, err)) return false;
-    n = 0;
-    for (size_t at = 0; at < bytes.n_bytes; at += character_bytes(bytes, at))
-        job->merger.symbols[n++].id = (uint32_t)at;
-    return true;
-}
+/* A stretch of text that is merged by itself; symbols' ids are places in it. */
+typedef struct SpmWord {
+    const Vocab *vocab;
+    StringView bytes;
+} SpmWord;
 
 /* The bytes from symbol `first` up to symbol `stop`, or to the end. */
 static StringView symbols_text(
-    const TokenizeJob *job, const MergeSymbol *symbols, uint32_t first, uint32_t stop)
+    const SpmWord *word, const MergeSymbol *symbols, uint32_t first, uint32_t stop)
 {
     size_t begin = symbols[first].id;
-    size_t end = stop == MERGE_NONE ? job->bytes.n_bytes : symbols[stop].id;
+    size_t end = stop == MERGE_NONE ? word->bytes.n_bytes : symbols[stop].id;
 
-    return (StringView){job->bytes.data + begin, end - begin};
+    return (StringView){word->bytes.data + begin, end - begin};
 }
 
 static uint32_t pair_rank(const void *context, const MergeSymbol *symbols, uint32_t left)
 {
-    const TokenizeJob *job = context;
-    StringView text = symbols_text(job, symbols, left, symbols[symbols[left].next].next);
-    uint32_t token = text_table_find(&job->vocab->texts, text);
+    const SpmWord *word = context;
+    StringView text = symbols_text(word, symbols, left, symbols[symbols[left].next].next);
+    uint32_t token = text_table_find(&word->vocab->texts, text);
 
-    return token == TEXT_NONE ? MERGE_NONE : job->vocab->spm.ranks[token];
+    return token == TEXT_NONE ? MERGE_NONE : word->vocab->spm.ranks[token];
 }
 
 static bool add_bytes(TokenizeJob *job, StringView text, Error *err)
@@ -146,23 +168,40 @@ static bool add_bytes(TokenizeJob *job, StringView text, Error *err)
     return true;
 }
 
-bool spm_add_fragment(TokenizeJob *job, StringView text, bool prefix_blank, Error *err)
+static bool add_word(TokenizeJob *job, StringView bytes, uint32_t n_characters, Error *err)
 {
-    const MergeRules rules = {.rank = pair_rank, .context = job};
-    const MergeSymbol *symbols;
+    const SpmWord word = {job->vocab, bytes};
+    const MergeRules rules = {.rank = pair_rank, .context = &word};
+    MergeSymbol *symbols;
 
-    if (!escape_blanks(job, text, prefix_blank, err)) return false;
-    if (job->bytes.n_bytes == 0) return true;
-    if (!begin_symbols(job, (StringView){job->bytes.data, job->bytes.n_bytes}, err)) return false;
+    if (!merger_begin(&job->merger, n_characters, err)) return false;
+    symbols = job->merger.symbols;
+    for (size_t at = 0, i = 0; at < bytes.n_bytes; at += character_bytes(bytes, at))
+        symbols[i++].id = (uint32_t)at;
     if (!merger_run(&job->merger, &rules, err)) return false;
 
-    symbols = job->merger.symbols;
     for (uint32_t i = 0; i != MERGE_NONE; i = symbols[i].next) {
-        StringView part = symbols_text(job, symbols, i, symbols[i].next);
+        StringView part = symbols_text(&word, symbols, i, symbols[i].next);
         uint32_t token = text_table_find(&job->vocab->texts, part);
         bool added = token == TEXT_NONE ? add_bytes(job, part, err)
                                         : token_list_add(job->out, (int32_t)token, err);
         if (!added) return false;
+    }
+    return true;
+}
+
+bool spm_add_fragment(TokenizeJob *job, StringView text, bool prefix_blank, Error *err)
+{
+    if (!escape_blanks(job, text, prefix_blank, err)) return false;
+
+    StringView bytes = {job->bytes.data, job->bytes.n_bytes};
+    for (size_t at = 0, end; at < bytes.n_bytes; at = end) {
+        uint32_t n_characters = 0;
+        end = word_end(bytes, at, &n_characters);
+        while (end < bytes.n_bytes && !job->vocab->spm.words_are_apart)
+            end = word_end(bytes, end, &n_characters);
+        if (!add_word(job, (StringView){bytes.data + at, end - at}, n_characters, err))
+            return false;
     }
     return true;
 }

@@ -18,6 +18,10 @@ typedef struct TokenizeJob TokenizeJob;
 typedef struct Spm {
     uint32_t *ranks;           // [n_tokens] by falling score, equal scores have one rank
     uint32_t byte_tokens[256]; // TEXT_NONE: the vocabulary has none
+    // No token reaches over the place before a blank that follows something else, so that
+    // no merge does, and text can be merged word by word: the same result, and the heap
+    // stays small (English text with the llama-2 vocabulary: ten times the speed).
+    bool words_are_apart;
 } Spm;
 
 /* Reads the source's scores; TOKENIZER where there are none or one is not a number. */
