@@ -172,8 +172,10 @@ static bool generate_token(Run *run, int32_t *token, bool *has_ended, Finish *fi
     if (!hypura_text_stream_token(run->text, *token, &text, &n_bytes, &err)) goto fail;
     statistics_add_token(&run->statistics);
     if (show_text(run, text, n_bytes, &output_error)) return true;
-    // terminal_finish() reports it, or leaves it unsaid when the reader went away.
-    *finish = terminal_reader_is_gone() ? FINISH_INTERRUPT : FINISH_ERROR;
+    *finish = FINISH_INTERRUPT;
+    if (terminal_reader_is_gone()) return false; // its own choice: nothing is said
+    *finish = FINISH_ERROR;
+    *status = report_error("cannot write the text", &output_error);
     return false;
 
 fail:

@@ -1,0 +1,169 @@
+/* `hypura run` from outside: prompts, texts, seeds, statistics. */
+#include "program.h"
+
+#include "base/json.h"
+
+static Program program;
+static char text[PROGRAM_BYTES_MAX + 1]; // of an earlier run
+
+static void keep_text(void)
+{
+    memcpy(text, program.out, program.n_out + 1);
+}
+
+#define RUN_TINY(...) \
+    RUN(&program, "run", program_tiny_model("tiny-moe"), "--raw", "--threads", "2", __VA_ARGS__)
+
+TEST(a_prompt_is_an_argument_an_option_a_file_or_standard_input)
+{
+    const char *path = program_path("prompt.txt");
+    FILE *stream = fopen(path, "w");
+
+    CHECK(stream && fputs("some words here\n", stream) >= 0 && fclose(stream) == 0);
+    CHECK(RUN_TINY("--seed", "1", "-n", "8", "some words here") == 0);
+    CHECK(program.n_out > 0);
+    keep_text();
+    CHECK(RUN_TINY("--seed", "1", "-n", "8", "some", "words", "here") == 0);
+    CHECK(strcmp(program.out, text) == 0);
+    CHECK(RUN_TINY("--seed", "1", "-n", "8", "-p", "some words here") == 0);
+    CHECK(strcmp(program.out, text) == 0);
+    CHECK(RUN_TINY("--seed", "1", "-n", "8", "-f", path) == 0);
+    CHECK(strcmp(program.out, text) == 0);
+    program.input = "some words here\n";
+    CHECK(RUN_TINY("--seed", "1", "-n", "8") == 0);
+    CHECK(strcmp(program.out, text) == 0);
+    program.input = "something else"; // not read: there is a prompt
+    CHECK(RUN_TINY("--seed", "1", "-n", "8", "some words here") == 0);
+    CHECK(strcmp(program.out, text) == 0);
+    program.input = NULL;
+    CHECK(RUN_TINY("--seed", "1", "-n", "8") == 2);
+    CHECK(strstr(program.err, "the prompt is empty"));
+}
+
+TEST(the_seed_is_drawn_and_shown_when_not_given)
+{
+    char seed[32] = "";
+
+    CHECK(RUN_TINY("-n", "12", "word") == 0);
+    CHECK(sscanf(program.err, "hypura: seed %31s", seed) == 1);
+    keep_text();
+    CHECK(RUN_TINY("-n", "12", "--seed", seed, "word") == 0);
+    CHECK(strcmp(program.out, text) == 0);
+    CHECK(program.n_err == 0);
+    CHECK(RUN_TINY("-n", "12", "-q", "word") == 0);
+    CHECK(program.n_err == 0);
+}
+
+TEST(greedy_text_does_not_depend_on_the_seed)
+{
+    CHECK(RUN_TINY("--temp", "0", "-n", "12", "--seed", "1", "word") == 0);
+    keep_text();
+    CHECK(RUN_TINY("--temp", "0", "-n", "12", "--seed", "2", "word") == 0);
+    CHECK(strcmp(program.out, text) == 0);
+}
+
+TEST(budgets_threads_and_readers_change_no_character)
+{
+    static const char *const options[][4] = {{"--weights", "min"}, {"--weights", "50%"},
+        {"--weights", "all"}, {"--threads", "1"}, {"--io", "threads"}, {"--direct", "off"},
+        {"--ubatch", "1"}};
+
+    CHECK(RUN(&program, "run", MIXTURE, "--raw", "--seed", "3", "-n", "16", "The fox said") == 0);
+    keep_text();
+    for (size_t i = 0; i < COUNT(options); i++) {
+        CHECK_CASE(options[i][1], RUN(&program, "run", MIXTURE, "--raw", "--seed", "3", "-n", "16",
+                                      options[i][0], options[i][1], "The fox said")
+                                      == 0);
+        CHECK_CASE(options[i][1], strcmp(program.out, text) == 0);
+    }
+}
+
+static double number(const Json *json, const char *key)
+{
+    CHECK_CASE(key, json_get(json, key));
+    return json_get_number(json_get(json, key), -1);
+}
+
+/* What CLI users and scripts find in --stats; null is allowed where the version knows none. */
+static const char *const stats_keys[] = {"model", "arch", "prompt_tokens", "generated_tokens",
+    "prompt_per_s", "generate_per_s", "first_token_ns", "token_ns", "budget_bytes",
+    "peak_memory_bytes", "read_bytes", "read_missed_bytes", "read_load_bytes", "read_padding_bytes",
+    "read_prefetch_wasted_bytes", "read_again_bytes", "written_bytes", "pass_bytes_per_token",
+    "missing_bytes_per_token", "hit_rate", "stall_ns", "drive_bytes_per_s", "bound",
+    "predicted_generate_per_s", "io_backend", "direct", "isa", "threads", "finish",
+    "energy_joules"};
+static const char *const budget_keys[] = {
+    "memory", "weights", "trunk", "cache", "ring", "state", "scratch"};
+
+static void check_stats(const Json *json, const char *n_tokens)
+{
+    double parts = number(json, "read_missed_bytes") + number(json, "read_load_bytes")
+                   + number(json, "read_padding_bytes") + number(json, "read_prefetch_wasted_bytes")
+                   + number(json, "read_again_bytes");
+    double read_bytes = number(json, "read_bytes"), hit_rate = number(json, "hit_rate");
+
+    for (size_t i = 0; i < COUNT(stats_keys); i++)
+        CHECK_CASE(stats_keys[i], json_get(json, stats_keys[i]));
+    for (size_t i = 0; i < COUNT(budget_keys); i++)
+        CHECK_CASE(budget_keys[i], json_get(json_get(json, "budget_bytes"), budget_keys[i]));
+    CHECK(number(json, "generated_tokens") == strtod(n_tokens, NULL));
+    CHECK(number(json, "prompt_tokens") == 4);
+    CHECK(parts > 0.995 * read_bytes && parts < 1.005 * read_bytes);
+    CHECK(number(json, "written_bytes") == 0);
+    CHECK(hit_rate >= 0 && hit_rate <= 1);
+    CHECK(view_is(json_get_text(json_get(json, "finish")), "length"));
+    CHECK(number(json_get(json, "token_ns"), "p50") <= number(json_get(json, "token_ns"), "p99"));
+}
+
+TEST(statistics_are_whole_and_add_up)
+{
+    const char *path = program_path("stats.json");
+    char option[320], content[8192];
+    Error err = {0};
+
+    if (!json_available()) TEST_SKIP("this build has no JSON");
+    snprintf(option, sizeof option, "--stats=%s", path);
+    CHECK(RUN(&program, "run", MIXTURE, "--raw", "--seed", "3", "-n", "12", "--weights", "25%",
+              option, "Once upon a time")
+          == 0);
+    CHECK(program.n_err == 0);
+    FILE *stream = fopen(path, "r");
+    size_t n = stream ? fread(content, 1, sizeof content, stream) : 0;
+    if (stream) fclose(stream);
+    Json *json = json_parse((StringView){content, n}, &err);
+    CHECK(json);
+    check_stats(json, "12");
+    json_free(json);
+}
+
+TEST(statistics_go_to_standard_error_without_a_file)
+{
+    Error err = {0};
+
+    if (!json_available()) TEST_SKIP("this build has no JSON");
+    CHECK(RUN_TINY("--seed", "3", "-n", "1", "--stats", "word") == 0);
+    Json *json = json_parse((StringView){program.err, program.n_err}, &err);
+    CHECK(number(json, "generated_tokens") == 1);
+    CHECK(json_is_null(json_get(json, "generate_per_s"))); // one token has no time between two
+    json_free(json);
+    CHECK(RUN_TINY("--seed", "3", "-n", "0", "--stats", "word") == 0);
+    CHECK(program.n_out == 0);
+    json = json_parse((StringView){program.err, program.n_err}, &err);
+    CHECK(number(json, "generated_tokens") == 0);
+    CHECK(json_is_null(json_get(json, "first_token_ns")));
+    json_free(json);
+}
+
+TEST(the_context_is_a_limit)
+{
+    Error err = {0};
+
+    CHECK(RUN_TINY("--seed", "3", "--ctx", "4", "one two three four") == 2);
+    CHECK(strstr(program.err, "raise --ctx"));
+    if (!json_available()) TEST_SKIP("this build has no JSON");
+    CHECK(RUN_TINY("--seed", "3", "--ctx", "16", "--stats", "abc") == 0); // 3 tokens
+    Json *json = json_parse((StringView){program.err, program.n_err}, &err);
+    CHECK(number(json, "prompt_tokens") + number(json, "generated_tokens") == 16);
+    CHECK(view_is(json_get_text(json_get(json, "finish")), "length"));
+    json_free(json);
+}

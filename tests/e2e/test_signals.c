@@ -1,0 +1,45 @@
+/* Ctrl-C and its relatives: a clean end with what was done, and nothing left behind. */
+#include "program.h"
+
+static Program program;
+
+TEST(a_signal_ends_the_text_with_its_statistics)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+
+    for (size_t i = 0; i < COUNT(signals); i++) {
+        program_start(&program, (const char *const[]){"run", MIXTURE, "--raw", "--seed", "1",
+                                    "--stats", "Once upon a time", NULL});
+        program_read(&program, 1); // the first token is there
+        CHECK(kill(program.pid, signals[i]) == 0);
+        CHECK(program_wait(&program) == 128 + signals[i]);
+        CHECK(strstr(program.err, "\"finish\": \"interrupt\""));
+        CHECK(program.n_out > 0);
+    }
+}
+
+TEST(a_summary_is_shown_without_statistics)
+{
+    program_start(&program,
+        (const char *const[]){"run", MIXTURE, "--raw", "--seed", "1", "Once upon a time", NULL});
+    program_read(&program, 1);
+    CHECK(kill(program.pid, SIGINT) == 0);
+    CHECK(program_wait(&program) == 130);
+    CHECK(strstr(program.err, "hypura: prompt 4 tokens") && strstr(program.err, "generated"));
+}
+
+/* The signal is sent once the first bytes are written; 26 GiB are not written in an instant. */
+TEST(an_interrupted_synth_leaves_nothing)
+{
+    const char *path = program_path("large.gguf"), *partial = program_path("large.gguf.partial");
+
+    program_start(&program, (const char *const[]){"synth", "mixtral-8x7b", path, NULL});
+    while (access(partial, F_OK) != 0 && waitpid(program.pid, NULL, WNOHANG) == 0) continue;
+    CHECK(kill(program.pid, SIGINT) == 0);
+    program_wait(&program);
+    if (program.status == 5) TEST_SKIP("26 GiB are not free here");
+    CHECK(program.status == 130);
+    CHECK(access(partial, F_OK) != 0);
+    CHECK(access(path, F_OK) != 0);
+    CHECK(program.n_out == 0);
+}
