@@ -140,6 +140,7 @@ typedef struct hypura_stats {
     uint64_t read_bytes, read_missed_bytes, read_load_bytes, read_padding_bytes, read_prefetch_wasted_bytes, read_again_bytes;
     uint64_t written_bytes;
     uint64_t demanded_bytes;    // payload that passes multiplied with
+    uint64_t demanded_expert_bytes; // of these, of experts
     uint64_t n_passes;
     uint64_t expert_hits, expert_misses;
     uint64_t stall_ns;

@@ -400,6 +400,7 @@ static void fill_store_stats(const Loaded *loaded, hypura_stats *stats)
     stats->read_prefetch_wasted_bytes = counters.read_wasted_bytes;
     stats->read_again_bytes = counters.read_again_bytes;
     stats->demanded_bytes = counters.demanded_bytes;
+    stats->demanded_expert_bytes = counters.demanded_expert_bytes;
     stats->n_passes = counters.n_passes;
     stats->expert_hits = counters.expert_hits;
     stats->expert_misses = counters.expert_misses;

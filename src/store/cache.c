@@ -3,7 +3,7 @@
  * Invariants, checked by tests/store/test_cache.c after every operation:
  * - slot_of[b] is s exactly when slots[s].block is b;
  * - a slot with a block is LOADING, READY, or FREE with a failure; an empty one FREE or DOOMED;
- * - wanted slots hold blocks of the call under way; only READY ones are pinned, by waves.
+ * - wanted slots hold blocks of the call under way; of these a wave pins READY ones.
  *
  * Misses are asked for expert by expert, in the order of the file, so that the first whole
  * expert arrives early and computing starts while the others fly. */
@@ -93,12 +93,12 @@ static void empty_slot(Cache *cache, Slot *slot)
 }
 
 /* What giving a slot to another block costs: nothing where it is empty or what was in it failed.
- * Negative: it can't be given, being wanted, pinned, or a read's. */
+ * Negative: it can't be given, being wanted or a read's. */
 static float slot_value(const Cache *cache, uint32_t index)
 {
     const Slot *slot = &cache->slots[index];
 
-    if (cache->is_wanted[index] || slot->n_pins > 0) return -1;
+    if (cache->is_wanted[index]) return -1; // pinned ones are wanted too
     if (slot->state == SLOT_FREE) return 0;
     return slot->state == SLOT_READY ? evict_value(&cache->evict, slot->block, cache->layer) : -1;
 }

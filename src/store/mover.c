@@ -303,7 +303,6 @@ static void fail_transfer(Mover *mover, Transfer *transfer, int32_t failure)
     close_transfer(transfer);
     // No more requests for a block that cannot be whole.
     queue_remove(mover, slot);
-    drop_retries(mover, slot);
     finish_slot(mover, slot);
 }
 

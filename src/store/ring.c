@@ -25,20 +25,16 @@ void ring_expect_head(Ring *ring, uint64_t pass)
     ring->head_pass = pass;
 }
 
-/* Moves the position over the end of a pass, and over heads that will be skipped. */
+/* Moves the position over the end of a pass, and over a head that will be skipped. Where
+ * nothing but the head streams, it is what comes next in any case. */
 static void normalise_position(Ring *ring)
 {
-    if (ring->next_position == ring->n_stream_body && ring->next_pass < ring->head_pass) {
-        // Where nothing but the head streams, the passes without it need nothing at all.
-        ring->next_pass = ring->n_stream_body == 0 ? ring->head_pass : ring->next_pass + 1;
-        ring->next_position = 0;
-    }
-    if (ring->next_position == ring->n_stream) {
-        ring->next_pass++;
-        ring->next_position = 0;
-        if (ring->n_stream_body == 0 && ring->next_pass < ring->head_pass)
-            ring->next_pass = ring->head_pass;
-    }
+    bool skips_head = ring->n_stream_body > 0 && ring->next_pass < ring->head_pass
+                      && ring->next_position == ring->n_stream_body;
+
+    if (ring->next_position < ring->n_stream && !skips_head) return;
+    ring->next_pass++;
+    ring->next_position = 0;
 }
 
 static Slot *find_empty(Ring *ring)

@@ -22,7 +22,7 @@ struct Store {
     Dense dense;
     Cache cache;
     Rows rows;
-    uint64_t demanded_bytes; // beside dense's
+    uint64_t expert_bytes, row_bytes; // payload that passes used, beside dense's
     uint64_t n_passes;
     bool is_in_pass;
 };
@@ -159,7 +159,8 @@ StoreCounters store_counters(const Store *store)
         .read_padding_bytes = moved->padding_bytes,
         .read_wasted_bytes = moved->wasted_bytes + moved->unsettled_bytes,
         .read_again_bytes = moved->again_bytes,
-        .demanded_bytes = store->demanded_bytes + store->dense.demanded_bytes,
+        .demanded_bytes = store->expert_bytes + store->row_bytes + store->dense.demanded_bytes,
+        .demanded_expert_bytes = store->expert_bytes,
         .expert_hits = store->cache.n_hits,
         .expert_misses = store->cache.n_misses,
         .stall_ns = moved->stall_ns,
@@ -242,7 +243,7 @@ bool store_experts_next(Store *store, ExpertWave *wave, Error *err)
 {
     if (!cache_next(&store->cache, &store->mover, wave, err)) return false;
     for (uint32_t i = 0; i < wave->n_blocks; i++)
-        store->demanded_bytes +=
+        store->expert_bytes +=
             expert_payload_bytes(&store->map->experts[store->cache.wants[wave->which[i]].block]);
     return true;
 }
@@ -255,6 +256,6 @@ void store_experts_done(Store *store, const ExpertWave *wave)
 bool store_rows_read(Store *store, const uint32_t *rows, uint32_t n, uint8_t *out, Error *err)
 {
     if (!rows_read(&store->rows, &store->dense, &store->mover, rows, n, out, err)) return false;
-    store->demanded_bytes += (uint64_t)n * store->map->rows.first_row.n_bytes;
+    store->row_bytes += (uint64_t)n * store->map->rows.first_row.n_bytes;
     return true;
 }

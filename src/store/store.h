@@ -38,6 +38,7 @@ typedef struct StoreCounters {
     uint64_t read_wasted_bytes;          // streamed ahead and never used
     uint64_t read_again_bytes;           // retries
     uint64_t demanded_bytes;             // payload of all blocks that passes used
+    uint64_t demanded_expert_bytes;      // of these, of experts
     uint64_t expert_hits, expert_misses; // blocks
     uint64_t stall_ns;                   // time in which the caller waited for the drive
     uint64_t n_passes;

@@ -1,4 +1,4 @@
-/* The bundled mixture end to end against another engine's greedy tokens (models/oracle-greedy.json in the shared folder): fed
+/* The bundled mixture end to end against another engine's greedy tokens (tests/data/greedy.json): fed
  * along the listed tokens, our best token is the listed one in at least 490 of 512 steps, and wherever that engine was sure. */
 #include "engine/reference.h"
 
@@ -44,10 +44,8 @@ static void follow(hypura_model *model, const Json *prompt, Tally *tally)
 
 TEST(the_bundled_mixture_agrees_with_the_greedy_oracle)
 {
-    const char *path = harness_shared_path("models/oracle-greedy.json");
-    if (!path) TEST_SKIP("no models/oracle-greedy.json in the shared folder");
     if (!json_available()) TEST_SKIP("this build has no JSON library");
-    Json *json = read_json(path);
+    Json *json = read_json(HYPURA_SOURCE_ROOT "/tests/data/greedy.json");
     const Json *prompts = json_get(json, "prompts");
     hypura_error err = {0};
     Tally tally = {0};
