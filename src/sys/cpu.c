@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "sys/cgroup.h"
+#include "sys/internal.h"
 #include "sys/kernel_text.h"
 
 #if defined(__x86_64__)
@@ -136,15 +137,16 @@ const char *cpu_model_name(void)
 #endif
 
 /* A number per physical core, the same for its siblings; per processor where unknown. */
-static uint64_t core_of(uint32_t cpu)
+static uint64_t core_of(const char *root, uint32_t cpu)
 {
     static const char *const names[] = {"physical_package_id", "die_id", "core_id"};
     uint64_t core = 0;
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        char path[96];
+    for (size_t i = 0; i < COUNT(names); i++) {
+        char path[512];
         uint64_t value = 0;
-        snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/topology/%s", cpu, names[i]);
+        snprintf(
+            path, sizeof(path), "%s/sys/devices/system/cpu/cpu%u/topology/%s", root, cpu, names[i]);
         // Older kernels have no dies. A core that isn't numbered ("-1") is one of its own.
         if (!kernel_text_number(path, &value) && i != 1) return UINT64_MAX - cpu;
         core = core << 20 | (value & 0xfffff);
@@ -159,36 +161,46 @@ static bool allowed_cpus(cpu_set_t *set)
     return sched_getaffinity(0, sizeof(*set), set) == 0 && CPU_COUNT(set) > 0;
 }
 
-static uint32_t cap_by_quota(uint32_t n)
+static uint32_t cap_by_quota(const char *root, uint32_t n)
 {
-    uint64_t quota = cgroup_cpus("");
+    uint64_t quota = cgroup_cpus(root);
 
     if (quota < n) n = (uint32_t)quota; // smaller than n, so it fits
     return n > 0 ? n : 1;
 }
 
-uint32_t cpu_usable_threads(void)
+uint32_t cpu_usable_threads_below(const char *root)
 {
     cpu_set_t set;
 
-    if (allowed_cpus(&set)) return cap_by_quota((uint32_t)CPU_COUNT(&set));
+    if (allowed_cpus(&set)) return cap_by_quota(root, (uint32_t)CPU_COUNT(&set));
     long n_online = sysconf(_SC_NPROCESSORS_ONLN);
-    return cap_by_quota(n_online > 0 ? (uint32_t)n_online : 1);
+    return cap_by_quota(root, n_online > 0 ? (uint32_t)n_online : 1);
 }
 
-uint32_t cpu_usable_cores(void)
+uint32_t cpu_usable_cores_below(const char *root)
 {
     cpu_set_t set;
     uint64_t cores[CPU_SETSIZE];
     uint32_t n_cores = 0;
 
-    if (!allowed_cpus(&set)) return cpu_usable_threads();
+    if (!allowed_cpus(&set)) return cpu_usable_threads_below(root);
     for (uint32_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
         if (!CPU_ISSET(cpu, &set)) continue;
-        uint64_t core = core_of(cpu);
+        uint64_t core = core_of(root, cpu);
         uint32_t i = 0;
         while (i < n_cores && cores[i] != core) i++;
         if (i == n_cores) cores[n_cores++] = core;
     }
-    return cap_by_quota(n_cores);
+    return cap_by_quota(root, n_cores);
+}
+
+uint32_t cpu_usable_threads(void)
+{
+    return cpu_usable_threads_below("");
+}
+
+uint32_t cpu_usable_cores(void)
+{
+    return cpu_usable_cores_below("");
 }

@@ -43,4 +43,9 @@ CHECKED bool landlock_enter(
     const char *const *write_paths, uint32_t n_write_paths, int *abi, Error *err);
 CHECKED bool seccomp_enter(bool writes, bool *is_on, Error *err);
 
+/* cpu_usable_threads and cpu_usable_cores with a folder in front of every path of /proc and
+ * /sys; "" is the machine. */
+uint32_t cpu_usable_threads_below(const char *root);
+uint32_t cpu_usable_cores_below(const char *root);
+
 #endif

@@ -203,16 +203,14 @@ static bool uring_reap(
 {
     Uring *uring = state;
     struct io_uring_cqe *cqes[64];
+    uint32_t n_room = n_max < COUNT(cqes) ? n_max : COUNT(cqes);
 
     if (uring_in_flight(uring) == 0) return true;
     if (wait == READ_WAIT && !wait_for_one(uring, err)) return false;
-    while (*n < n_max) {
-        uint32_t n_room = n_max - *n < COUNT(cqes) ? n_max - *n : COUNT(cqes);
-        uint32_t n_ready = io_uring_peek_batch_cqe(&uring->ring, cqes, n_room);
-        for (uint32_t i = 0; i < n_ready; i++) out[(*n)++] = take(uring, cqes[i]);
-        io_uring_cq_advance(&uring->ring, n_ready);
-        if (n_ready < n_room) return true;
-    }
+    uint32_t n_ready = io_uring_peek_batch_cqe(&uring->ring, cqes, n_room);
+    for (uint32_t i = 0; i < n_ready; i++) out[i] = take(uring, cqes[i]);
+    io_uring_cq_advance(&uring->ring, n_ready);
+    *n = n_ready;
     return true;
 }
 

@@ -120,15 +120,34 @@ TEST(pages_are_huge_where_whole_and_small_in_the_tail)
     if (!kernel_text_read("/sys/kernel/mm/transparent_hugepage/enabled", mode, sizeof(mode))
         || strstr(mode, "[never]"))
         TEST_SKIP("this kernel has no transparent huge pages");
+    if (!kernel_populates()) TEST_SKIP("this kernel, or an emulator, ignores advice");
     CHECK(pages_map(&pages, MEM_RING, 4 * MIB + 8192, PAGES_NOW, &err));
     uint64_t huge_bytes = huge_bytes_at(pages.data);
-    if (huge_bytes == 0) {
-        pages_unmap(&pages, MEM_RING);
-        TEST_SKIP("the kernel had no huge page free, or is an emulator");
-    }
     CHECK(huge_bytes == 2 * MIB || huge_bytes == 4 * MIB);
     CHECK(huge_bytes_at(pages.data + 4 * MIB) == 0); // a mapping of its own, by the advice
     pages_unmap(&pages, MEM_RING);
+}
+
+static uint64_t mapped_kilobytes(void)
+{
+    char text[4096];
+    uint64_t kilobytes = 0;
+
+    CHECK(kernel_text_read("/proc/self/status", text, sizeof(text)));
+    CHECK(kernel_text_field(text, "VmSize:", &kilobytes));
+    return kilobytes;
+}
+
+TEST(pages_map_no_more_than_they_book)
+{
+    Pages pages = {0};
+    Error err = {0};
+    uint64_t before = mapped_kilobytes();
+
+    CHECK(pages_map(&pages, MEM_RING, 3 * MIB, PAGES_ON_DEMAND, &err));
+    CHECK(mapped_kilobytes() == before + 3 * 1024);
+    pages_unmap(&pages, MEM_RING);
+    CHECK(mapped_kilobytes() == before);
 }
 
 TEST(pages_ask_the_ledger_first)

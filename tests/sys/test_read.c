@@ -397,6 +397,35 @@ TEST(read_fails_on_purpose_at_the_nth_request)
     file_close(&file);
 }
 
+TEST(read_gives_a_request_that_failed_without_waiting_for_others)
+{
+    ReadSim sim = {.late_ticks = 1000};
+    File file = {0};
+    Pages pages = {0};
+    Error err = {0};
+    ReadCompletion completions[2];
+    uint32_t n = 0;
+
+    make_file("first", &file);
+    CHECK(pages_map(&pages, MEM_RING, 8192, PAGES_NOW, &err));
+    ReaderOptions options = {
+        .backend = READ_SIM, .depth = 2, .files = &file, .n_files = 1, .sim = &sim};
+    Reader *reader = reader_create(&options, &err);
+    if (!CHECK(reader != NULL)) return;
+    ReadRequest requests[2] = {{.tag = 1, .data = pages.data, .n_bytes = 4096},
+        {.tag = 2, .data = pages.data + 4096, .n_bytes = 4096}};
+    sim.per_mille[SIM_LATE] = 1000;
+    fault_arm(FAULT_READ, 2, false);
+    CHECK(reader_submit(reader, requests, 2, &err));
+    fault_arm(FAULT_READ, 0, false);
+    CHECK(reader_reap(reader, READ_WAIT, completions, 2, &n, &err));
+    CHECK(n == 1);
+    CHECK(completions[0].tag == 2);
+    reader_free(reader);
+    pages_unmap(&pages, MEM_RING);
+    file_close(&file);
+}
+
 TEST(reader_create_survives_each_failed_allocation)
 {
     static const ReadBackend backends[] = {READ_URING, READ_THREADS, READ_SIM};

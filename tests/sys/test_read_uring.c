@@ -1,6 +1,7 @@
 /* tests/sys/test_read_uring.c - rings, and what kernels and file systems refuse (sys/read.h):
  * the bytes still come, by another way, and one line on stderr says so */
 #include <fcntl.h>
+#include <sys/mount.h>
 
 #include "base/ledger.h"
 #include "sys/child.h"
@@ -50,21 +51,20 @@ static uint32_t count_lines(int fd, const char *must_contain)
     return n_lines;
 }
 
-static void check_bytes(Reader *reader)
+/* Reads the whole file into `pages`, which may be registered. */
+static void check_bytes(Reader *reader, const Pages *pages)
 {
-    Pages pages = {0};
     Error err = {0};
     ReadCompletion completion = {0};
     uint32_t n = 0;
 
-    CHECK(pages_map(&pages, MEM_RING, N_BYTES, PAGES_NOW, &err));
-    ReadRequest request = {.tag = 7, .data = pages.data, .n_bytes = N_BYTES};
+    memset(pages->data, 0, N_BYTES);
+    ReadRequest request = {.tag = 7, .data = pages->data, .n_bytes = N_BYTES};
     CHECK(reader_submit(reader, &request, 1, &err));
     CHECK(reader_reap(reader, READ_WAIT, &completion, 1, &n, &err) && n == 1);
     CHECK(completion.tag == 7);
     CHECK(completion.result == N_BYTES);
-    CHECK_BITS(content, pages.data, N_BYTES);
-    pages_unmap(&pages, MEM_RING);
+    CHECK_BITS(content, pages->data, N_BYTES);
 }
 
 /* A system call that a kernel or a container refuses, and what must be said and used then. */
@@ -88,7 +88,7 @@ static void read_in_spite_of(const void *argument)
     uint64_t held = ledger_total();
 
     make_file(&file);
-    CHECK(pages_map(&buffer, MEM_RING, 4096, PAGES_NOW, &err));
+    CHECK(pages_map(&buffer, MEM_RING, N_BYTES, PAGES_NOW, &err));
     ReaderOptions options = {.backend = refusal->backend,
         .direct = refusal->direct,
         .depth = 4,
@@ -102,7 +102,7 @@ static void read_in_spite_of(const void *argument)
     if (CHECK(reader != NULL)) {
         CHECK(strcmp(reader_backend_name(reader), refusal->want_backend) == 0);
         CHECK(count_lines(log, refusal->want_text) == 1);
-        check_bytes(reader);
+        check_bytes(reader, &buffer);
     }
     reader_free(reader);
     pages_unmap(&buffer, MEM_RING);
@@ -179,7 +179,7 @@ static void read_with_little_locked_memory(const void *argument)
     Reader *reader = reader_create(&options, &err);
     if (CHECK(reader != NULL)) {
         CHECK(strcmp(reader_backend_name(reader), HYPURA_WITH_URING ? "uring" : "threads") == 0);
-        check_bytes(reader);
+        check_bytes(reader, &buffer);
     } else {
         printf("  %s\n", err.message);
     }
@@ -222,10 +222,12 @@ TEST(read_makes_a_ring_that_can_only_read)
 {
 #if HYPURA_WITH_URING
     File file = {0};
+    Pages buffer = {0};
     Error err = {0};
     uint32_t n_rings = 0;
 
     make_file(&file);
+    CHECK(pages_map(&buffer, MEM_RING, N_BYTES, PAGES_NOW, &err));
     ReaderOptions options = {.backend = READ_URING, .depth = 1, .files = &file, .n_files = 1};
     Reader *reader = reader_create(&options, &err);
     if (!CHECK(reader != NULL)) return;
@@ -241,12 +243,70 @@ TEST(read_makes_a_ring_that_can_only_read)
         CHECK(syscall(SYS_io_uring_register, fd, register_eventfd, &events, 1) == -1);
         CHECK(errno == EACCES);
     }
-    check_bytes(reader);
+    check_bytes(reader, &buffer);
     reader_free(reader);
+    pages_unmap(&buffer, MEM_RING);
     file_close(&file);
     if (!has_ring) TEST_SKIP("this kernel has no io_uring");
     CHECK(n_rings == 1);
 #else
     TEST_SKIP("this build has no liburing");
 #endif
+}
+
+TEST(read_crosses_from_one_registered_buffer_into_the_next)
+{
+    File file = {0};
+    Pages whole = {0};
+    Error err = {0};
+
+    make_file(&file);
+    CHECK(pages_map(&whole, MEM_RING, N_BYTES, PAGES_NOW, &err));
+    Pages halves[2] = {{.data = whole.data, .n_bytes = N_BYTES / 2},
+        {.data = whole.data + N_BYTES / 2, .n_bytes = N_BYTES / 2}};
+    ReaderOptions options = {
+        .depth = 1, .files = &file, .n_files = 1, .buffers = halves, .n_buffers = 2};
+    Reader *reader = reader_create(&options, &err);
+    if (CHECK(reader != NULL)) check_bytes(reader, &whole);
+    reader_free(reader);
+    pages_unmap(&whole, MEM_RING);
+    file_close(&file);
+}
+
+/* Without /proc a file is opened again by its path, which may lead to another one by now. */
+static void open_again_by_path(const void *argument)
+{
+    File file = {0}, other = {0};
+    Pages buffer = {0};
+    Error err = {0};
+    char path[256];
+
+    (void)argument;
+    make_file(&other);
+    snprintf(path, sizeof(path), "%s/moved", harness_temporary_folder());
+    CHECK(rename(other.path, path) == 0);
+    make_file(&file);
+    CHECK(pages_map(&buffer, MEM_RING, N_BYTES, PAGES_NOW, &err));
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0
+        || mount("none", "/proc", "tmpfs", 0, NULL) != 0)
+        _exit(77);
+    ReaderOptions options = {
+        .backend = READ_THREADS, .depth = 1, .direct = DIRECT_ON, .files = &file, .n_files = 1};
+    Reader *reader = reader_create(&options, &err);
+    if (CHECK(reader != NULL)) check_bytes(reader, &buffer);
+    reader_free(reader);
+
+    char *own_path = file.path;
+    file.path = path;
+    CHECK(reader_create(&options, &err) == NULL);
+    CHECK_ERROR(err, ERROR_FILE_CHANGED);
+    file.path = own_path;
+}
+
+TEST(read_opens_by_path_without_proc_and_sees_another_file)
+{
+    int status = child_status(open_again_by_path, NULL);
+
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) TEST_SKIP("this user may not hide /proc");
+    CHECK(status == 0);
 }

@@ -49,6 +49,14 @@ static long open_for_writing(void)
 {
     return open(existing, O_RDWR);
 }
+static long open_by_its_old_name(void)
+{
+#if defined(SYS_open)
+    return syscall(SYS_open, existing, O_WRONLY);
+#else
+    return open(existing, O_WRONLY);
+#endif
+}
 static long cut_on_opening(void)
 {
     return open(existing, O_RDONLY | O_TRUNC);
@@ -185,6 +193,7 @@ typedef struct Act {
 static const Act forbidden[] = {
     {"create a file", create_file, BY_EITHER},
     {"open for writing", open_for_writing, BY_EITHER},
+    {"open by its old name", open_by_its_old_name, BY_EITHER},
     {"cut on opening", cut_on_opening, BY_EITHER},
     {"cut a file", cut_file, BY_EITHER},
     {"remove a file", remove_file, BY_EITHER},
