@@ -25,14 +25,13 @@ void ring_expect_head(Ring *ring, uint64_t pass)
     ring->head_pass = pass;
 }
 
-/* Moves the position over the end of a pass, and over a head that will be skipped. Where
- * nothing but the head streams, it is what comes next in any case. */
+/* Moves the position over the end of a pass, and over a head that will be skipped. */
 static void normalise_position(Ring *ring)
 {
-    bool skips_head = ring->n_stream_body > 0 && ring->next_pass < ring->head_pass
-                      && ring->next_position == ring->n_stream_body;
+    bool skips_head = ring->next_pass < ring->head_pass;
+    bool is_at_head = ring->next_position == ring->n_stream_body;
 
-    if (ring->next_position < ring->n_stream && !skips_head) return;
+    if (ring->next_position < ring->n_stream && !(is_at_head && skips_head)) return;
     ring->next_pass++;
     ring->next_position = 0;
 }

@@ -168,6 +168,20 @@ TEST(what_this_call_needs_is_not_evicted_for_it)
     bench_destroy(&bench);
 }
 
+TEST(of_equal_blocks_the_one_in_the_lower_slot_goes)
+{
+    Bench bench;
+    bench_init(&bench, shape_small, 3, false, (ReadSim){0});
+
+    cache_begin_pass(&bench.cache);
+    use_experts(&bench, 0, (uint32_t[]){4, 5, 6}, 3);
+    CHECK(bench.cache.slot_of[4] == 0);
+    use_experts(&bench, 0, (uint32_t[]){7}, 1);
+    CHECK(bench.cache.slot_of[7] == 0);
+    CHECK(bench.cache.slot_of[4] == CACHE_NO_SLOT);
+    bench_destroy(&bench);
+}
+
 TEST(a_failed_expert_is_an_error_and_the_next_pass_works)
 {
     Bench bench;
@@ -231,13 +245,16 @@ TEST(a_cache_for_all_is_loaded_and_never_misses_again)
     bench_destroy(&bench);
 }
 
-TEST(a_demand_meets_a_load_on_its_way)
+TEST(a_demand_meets_a_load_on_its_way_and_hurries_it)
 {
+    Shape shape = shape_small;
     Bench bench;
-    bench_init(&bench, shape_small, 16, false, (ReadSim){0});
+    shape.n_expert = 64;
+    bench_init(&bench, shape, 128, false, (ReadSim){0});
 
     cache_load_all(&bench.cache, &bench.mover);
-    use_experts(&bench, 3, (uint32_t[]){7}, 1); // the last in the queue
+    use_experts(&bench, 3, (uint32_t[]){63}, 1);         // the last in the queue
+    CHECK(bench.cache.slots[100].state == SLOT_LOADING); // overtaken
     CHECK(bench.cache.n_misses == 1);
     CHECK(bench.mover.counters.missed_bytes == 0); // it counts as what it is: first filling
     CHECK(bench.mover.counters.n_retries == 0);

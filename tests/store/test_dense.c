@@ -141,6 +141,67 @@ TEST(a_block_given_back_is_replaced_at_once)
     bench_destroy(&bench);
 }
 
+/* One pass of the bench; with or without its head. */
+static void use_pass(Bench *bench, bool with_head)
+{
+    const BlockMap *map = &bench->model.map;
+    uint32_t n = with_head ? map->n_dense : synthetic_n_body(&bench->model);
+    DenseWave wave;
+    Error err = {0};
+
+    dense_begin_pass(&bench->dense, with_head);
+    for (uint32_t first = 0; first < n; first += wave.n_blocks) {
+        CHECK(dense_next(&bench->dense, &bench->mover, first, n - first, &wave, &err));
+        dense_done(&bench->dense, &bench->mover, &wave);
+    }
+}
+
+TEST(what_a_pass_says_of_its_head_corrects_what_was_expected)
+{
+    Shape shape = shape_small;
+    Bench bench;
+    shape.n_expert = 0;
+    bench_init(&bench, shape, 100000); // two slots: the head is asked for only at the body's end
+    CHECK(bench.plan.n_ring_slots == 2);
+    CHECK(!bench.plan.dense_is_resident[bench.model.map.n_dense - 1]);
+
+    dense_load(&bench.dense, &bench.mover);
+    use_pass(&bench, false); // expected with a head
+    use_pass(&bench, true);
+    CHECK(bench.mover.counters.wasted_bytes == 0);
+    dense_expect_headless(&bench.dense, 3);
+    use_pass(&bench, true); // so is the first of these three; the others are then expected to be
+    uint64_t wasted_bytes = bench.mover.counters.wasted_bytes;
+    use_pass(&bench, true);
+    use_pass(&bench, true);
+    CHECK(bench.mover.counters.wasted_bytes == wasted_bytes);
+    bench_destroy(&bench);
+}
+
+TEST(an_aborted_pass_lets_go_of_everything)
+{
+    Shape shape = shape_small;
+    Bench bench;
+    DenseWave wave;
+    Error err = {0};
+    shape.n_expert = 0;
+    bench_init(&bench, shape, 200000);
+
+    dense_load(&bench.dense, &bench.mover);
+    dense_begin_pass(&bench.dense, true);
+    uint32_t resident = 0, streamed = 0;
+    while (!bench.plan.dense_is_resident[resident]) resident++;
+    while (bench.plan.dense_is_resident[streamed]) streamed++;
+    CHECK(dense_next(&bench.dense, &bench.mover, resident, 1, &wave, &err));
+    CHECK(dense_next(&bench.dense, &bench.mover, streamed, 1, &wave, &err));
+    dense_abort_pass(&bench.dense);
+    for (uint32_t i = 0; i < bench.dense.n_residents; i++)
+        CHECK(bench.dense.residents[i].n_pins == 0);
+    for (uint32_t i = 0; i < bench.dense.ring.n_slots; i++)
+        CHECK(bench.dense.ring.slots[i].n_pins == 0);
+    bench_destroy(&bench);
+}
+
 TEST(a_failed_table_holds_nothing)
 {
     Bench bench;

@@ -338,6 +338,19 @@ TEST(demands_overtake_and_loads_leave_room)
     bench_destroy(&bench);
 }
 
+TEST(loads_go_on_as_others_land)
+{
+    const uint32_t big = 3u << 20;
+    Bench bench;
+    Error err = {0};
+    bench_init(&bench, (ReadSim){.latency_ticks_max = 1}, 4u << 20, big + 8192);
+
+    for (uint32_t i = 0; i < N_SLOTS; i++) bench_read(&bench, i, 0, big, MOVE_LOAD);
+    while (bench.slots[N_SLOTS - 1].state == SLOT_LOADING) CHECK(mover_wait(&bench.mover, &err));
+    CHECK(bench.mover.counters.load_bytes == (uint64_t)N_SLOTS * big);
+    bench_destroy(&bench);
+}
+
 TEST(a_broken_reader_stays_broken)
 {
     Bench bench;

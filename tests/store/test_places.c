@@ -30,6 +30,13 @@ TEST(places_are_aligned_and_follow_each_other)
     }
 }
 
+TEST(alignments_above_a_page_cost_what_a_mapping_may_lack)
+{
+    CHECK(places_held_bytes(65536, 512) == 65536);
+    CHECK(places_held_bytes(65536, 4096) == 65536);
+    CHECK(places_held_bytes(65536, 65536) == 65536 + 65536 - 4096);
+}
+
 TEST(no_places_need_nothing)
 {
     Places places;

@@ -187,7 +187,7 @@ TEST(a_pass_may_begin_again_anywhere)
     bench_destroy(&bench);
 }
 
-TEST(where_only_the_head_streams_headless_passes_ask_for_nothing)
+TEST(where_only_the_head_streams_it_is_always_next)
 {
     Bench bench;
     bench_init(&bench, 2, (ReadSim){0});
@@ -197,7 +197,7 @@ TEST(where_only_the_head_streams_headless_passes_ask_for_nothing)
     bench.ring.n_stream_body = 0;
     ring_expect_head(&bench.ring, UINT64_MAX / 2);
 
-    for (uint64_t pass = 0; pass < 4; pass++) {
+    for (uint64_t pass = 0; pass < 4; pass++) { // whichever passes these are
         use_block(&bench, pass, 0);
         use_block(&bench, pass, 1);
     }
