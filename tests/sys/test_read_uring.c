@@ -294,6 +294,7 @@ static void open_again_by_path(const void *argument)
         .backend = READ_THREADS, .depth = 1, .direct = DIRECT_ON, .files = &file, .n_files = 1};
     Reader *reader = reader_create(&options, &err);
     if (CHECK(reader != NULL)) check_bytes(reader, &buffer);
+    if (reader && !reader_is_direct(reader)) _exit(77); // so nothing is opened again
     reader_free(reader);
 
     char *own_path = file.path;
@@ -307,6 +308,7 @@ TEST(read_opens_by_path_without_proc_and_sees_another_file)
 {
     int status = child_status(open_again_by_path, NULL);
 
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) TEST_SKIP("this user may not hide /proc");
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        TEST_SKIP("this user may not hide /proc, or there are no direct reads");
     CHECK(status == 0);
 }

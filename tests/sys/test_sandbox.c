@@ -555,6 +555,7 @@ static void enter_without_landlock(const void *argument)
     CHECK(report.landlock_abi == 0);
     if (!report.seccomp) return;
     CHECK(open(existing, O_WRONLY) == -1); // the call filter alone
+    CHECK(open_by_its_old_name() == -1);
     CHECK(open(existing, O_RDONLY) >= 0);
 }
 
