@@ -40,12 +40,18 @@ static bool take_status(File *file, Error *err)
     return true;
 }
 
+int file_open_untouched(const char *path, int flags)
+{
+    int fd = open(path, flags | O_NOATIME);
+    return fd >= 0 || errno != EPERM ? fd : open(path, flags);
+}
+
 bool file_open(File *file, const char *path, Error *err)
 {
     File opened = {0};
 
     // O_NONBLOCK: opening a FIFO without a writer would wait for one.
-    opened.fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    opened.fd = file_open_untouched(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (opened.fd < 0)
         return error_set(err, ERROR_FILE_OPEN, "%s: cannot open: %s", path, strerror(errno));
     if (!take_status(&opened, err)) {

@@ -87,8 +87,8 @@ static int open_direct(const File *file)
     char path[32];
 
     snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
-    int fd = open(path, flags);
-    return fd >= 0 || errno != ENOENT ? fd : open(file->path, flags);
+    int fd = file_open_untouched(path, flags);
+    return fd >= 0 || errno != ENOENT ? fd : file_open_untouched(file->path, flags);
 }
 
 static void close_files(Reader *reader)
