@@ -31,6 +31,12 @@
  * guest) 2 KiB reach 70 %, 4 KiB 80 %, 8 KiB 90 % of the bandwidth of a plain read loop. */
 #define PREFETCH_BYTES_MIN 8192
 
+/* n_bytes, but at least the distance that hides the latency of memory. */
+INLINE size_t prefetch_distance(size_t n_bytes)
+{
+    return n_bytes < PREFETCH_BYTES_MIN ? PREFETCH_BYTES_MIN : n_bytes;
+}
+
 /* Lane l of the result: the sums of lane l of a, b, c and d. */
 INLINE __m512i sum_in_lanes(__m512i a, __m512i b, __m512i c, __m512i d)
 {
@@ -137,7 +143,7 @@ INLINE Tiling tiling_begin(
         tiling.rows[1] = _mm512_set_epi64(15, 14, 13, 12, 11, 10, 9, 8);
         tiling.columns[0] = tiling.columns[1] = _mm512_setzero_si512();
     }
-    if (tiling.ahead_bytes < PREFETCH_BYTES_MIN) tiling.ahead_bytes = PREFETCH_BYTES_MIN;
+    tiling.ahead_bytes = prefetch_distance(tiling.ahead_bytes);
     return tiling;
 }
 
