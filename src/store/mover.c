@@ -203,6 +203,7 @@ static ReadRequest make_request(Mover *mover, Transfer *transfer)
     transfer->serial = ++mover->serial;
     transfer->is_in_flight = true;
     mover->n_in_flight++;
+    mover->bytes_in_flight += n_bytes;
     if (transfer->is_load) mover->load_bytes_in_flight += n_bytes;
     return (ReadRequest){.tag = (uint64_t)transfer->serial << 32 | index,
         .offset_bytes = transfer->offset_bytes + transfer->done_bytes,
@@ -355,6 +356,7 @@ static void judge_completion(Mover *mover, const ReadCompletion *completion)
     uint32_t asked_bytes = transfer->n_bytes - transfer->done_bytes;
     transfer->is_in_flight = false;
     mover->n_in_flight--;
+    mover->bytes_in_flight -= asked_bytes;
     if (transfer->is_load) mover->load_bytes_in_flight -= asked_bytes;
 
     if (completion->result > asked_bytes)

@@ -61,9 +61,10 @@ typedef struct Mover {
     uint32_t n_in_flight;
     uint32_t n_again; // transfers that wait to be submitted again
     uint32_t serial;
-    uint64_t load_bytes_in_flight;
-    bool is_broken; // the reader failed as a whole: nothing moves any more
-    Error broken;   // why
+    uint64_t bytes_in_flight;      // asked for; the kernel counts them already
+    uint64_t load_bytes_in_flight; // of these, for MOVE_LOAD
+    bool is_broken;                // the reader failed as a whole: nothing moves any more
+    Error broken;                  // why
     MoverCounters counters;
 } Mover;
 

@@ -151,13 +151,16 @@ StoreBudget store_budget(const Store *store)
 
 StoreCounters store_counters(const Store *store)
 {
-    const MoverCounters *moved = &store->mover.counters;
+    const Mover *mover = &store->mover;
+    const MoverCounters *moved = &mover->counters;
+    // Nobody has used what is in the ring or on its way: as things stand it is wasted.
+    uint64_t idle_bytes = moved->unsettled_bytes + mover->bytes_in_flight;
 
-    return (StoreCounters){.read_bytes = moved->read_bytes,
+    return (StoreCounters){.read_bytes = moved->read_bytes + mover->bytes_in_flight,
         .read_missed_bytes = moved->missed_bytes,
         .read_load_bytes = moved->load_bytes,
         .read_padding_bytes = moved->padding_bytes,
-        .read_wasted_bytes = moved->wasted_bytes + moved->unsettled_bytes,
+        .read_wasted_bytes = moved->wasted_bytes + idle_bytes,
         .read_again_bytes = moved->again_bytes,
         .demanded_bytes = store->expert_bytes + store->row_bytes + store->dense.demanded_bytes,
         .demanded_expert_bytes = store->expert_bytes,

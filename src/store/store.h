@@ -35,7 +35,7 @@ typedef struct StoreCounters {
     uint64_t read_missed_bytes;          // payload of blocks demanded while absent
     uint64_t read_load_bytes;            // trunk and first filling
     uint64_t read_padding_bytes;         // widening to the alignment
-    uint64_t read_wasted_bytes;          // streamed ahead and never used
+    uint64_t read_wasted_bytes;          // streamed ahead and not used (yet), or on its way
     uint64_t read_again_bytes;           // retries
     uint64_t demanded_bytes;             // payload of all blocks that passes used
     uint64_t demanded_expert_bytes;      // of these, of experts
