@@ -61,7 +61,8 @@ bool file_open(File *file, const char *path, Error *err)
     opened.path = mem_copy_text(MEM_OTHER, view_of(path), err);
     if (!opened.path) goto fail;
 
-    (void)fcntl(opened.fd, F_SETFL, 0); // a regular file never blocks in that sense
+    // A regular file never blocks in that sense; O_NOATIME has to stay.
+    (void)fcntl(opened.fd, F_SETFL, fcntl(opened.fd, F_GETFL) & ~O_NONBLOCK);
     // Read-ahead would fetch what nobody asked for, and file_read_at could not drop it.
     (void)posix_fadvise(opened.fd, 0, 0, POSIX_FADV_RANDOM);
     *file = opened;

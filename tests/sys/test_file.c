@@ -53,6 +53,21 @@ TEST(file_reads_what_was_written)
     free(got);
 }
 
+TEST(file_leaves_the_access_time_alone)
+{
+    const struct timespec past[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+    const char *name = make_file("old");
+    File file = {0};
+    Error err = {0};
+    struct stat about;
+    uint8_t got[100];
+
+    CHECK(utimensat(AT_FDCWD, name, past, 0) == 0);
+    CHECK(file_open(&file, name, &err) && file_read_at(&file, 5, got, sizeof(got), &err));
+    CHECK(stat(name, &about) == 0 && about.st_atim.tv_sec == past[0].tv_sec);
+    file_close(&file);
+}
+
 TEST(file_leaves_nothing_in_the_page_cache)
 {
     File file = {0};
