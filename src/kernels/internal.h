@@ -18,8 +18,8 @@ typedef enum CheckData {
     DATA_WIDE,    // any finite bits
     DATA_TINY,    // about 1e-30
     DATA_OUTLIER, // few are 300 times larger
-    DATA_ZEROS,   // runs of +0, -0 and denormals
-    DATA_TIES,    // halves, exactly between two codes when the largest is 127
+    DATA_ZEROS,   // runs of +0, -0, denormals, and what counts as zero for activations
+    DATA_TIES,    // between two codes, as nearly as floats can be
     DATA_POISON,  // few are Inf or NaN
     DATA_KINDS
 } CheckData;

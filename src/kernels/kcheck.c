@@ -48,9 +48,7 @@ static float draw(Rng *rng, CheckData data)
     case DATA_WIDE: return finite_bits(rng);
     case DATA_TINY: return plain * 1e-30f;
     case DATA_OUTLIER: return die % 64 == 0 ? plain * 300.0f : plain;
-    case DATA_ZEROS:
-        if (die < 256) return die % 2 == 0 ? 0.0f : -0.0f;
-        return die < 640 ? plain * 0x1p-140f : plain * 0x1p-82f; // around the limit of section 3
+    case DATA_ZEROS: return plain; // see shrink_runs
     case DATA_TIES: return die % 64 == 0 ? 127.0f : rintf(plain * 31.0f) + 0.5f;
     case DATA_POISON:
         if (die == 0) return NAN;
@@ -60,13 +58,30 @@ static float draw(Rng *rng, CheckData data)
     return plain;
 }
 
+/* Makes runs of zeros, of denormals, and of what lies around 2^-80, where quantising begins
+ * to see a block as zero (section 3). */
+static void shrink_runs(Rng *rng, float *x, size_t n)
+{
+    static const float factors[] = {0.0f, 0x1p-140f, 0x1p-84f, 0x1p-81f, 0x1p-81f};
+    uint64_t run = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (i % 256 == 0 || (i % 32 == 0 && rng_below(rng, 8) == 0)) run = rng_below(rng, 6);
+        if (run < COUNT(factors))
+            x[i] = x[i] * factors[run];
+        else
+            x[i] = copysignf(i % 7 == 0 ? 0x1p-80f : 0.0f, x[i]); // the limit itself
+    }
+}
+
 float *check_input(Check *check, uint32_t index, size_t n, CheckData data)
 {
     float *x = (float *)(void *)check_bytes(check, index + COUNT(check->bytes), n * 4, 4);
+    float factor = 1.0f + rng_unit(&check->rng); // else x * inverse and x / d agree on ties
 
     for (size_t i = 0; i < n; i++) x[i] = draw(&check->rng, data);
-    for (size_t i = 0; data == DATA_ZEROS && i < n; i++) // some whole blocks
-        if (i / 32 % 12 < 9) x[i] = copysignf(0.0f, x[i]);
+    if (data == DATA_ZEROS) shrink_runs(&check->rng, x, n);
+    for (size_t i = 0; data == DATA_TIES && i < n; i++) x[i] = x[i] * factor;
     return x;
 }
 

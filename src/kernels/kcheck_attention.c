@@ -43,6 +43,20 @@ static uint8_t *draw_page(Check *check, const KvShape *shape, CheckData data)
     return page;
 }
 
+/* Makes one element of a visible key NaN. */
+static void poison_key(Check *check, const KvShape *shape, uint8_t *page, uint32_t key)
+{
+    size_t d = (size_t)rng_below(&check->rng, shape->d_k);
+    size_t index = (key / KV_TILE_KEYS * shape->d_k + d) * KV_TILE_KEYS + key % KV_TILE_KEYS;
+    const uint16_t half = 0x7e00;
+    const float value = NAN;
+
+    if (shape->type == KV_F16)
+        memcpy(page + index * 2, &half, 2);
+    else
+        memcpy(page + index * 4, &value, 4);
+}
+
 /* m, l and o of all queries in one output: [n], [n], [n][d_v]. A zero maximum may have
  * either sign; here it gets the plain one. */
 static void run_chunk(Check *check, const Kernels *table, uint32_t which,
@@ -69,6 +83,7 @@ void check_attention_chunk(Check *check)
             .d_k = head_sizes[size].d_k,
             .d_v = head_sizes[size].d_v};
         uint8_t *page = draw_page(check, &shape, data);
+        if (i % 8 == 5) poison_key(check, &shape, page, ranges[range].first);
         AttentionChunk chunk = {.k = kv_k_head(&shape, page, 0),
             .v = kv_v_head(&shape, page, 0),
             .type = shape.type,

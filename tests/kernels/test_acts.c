@@ -123,6 +123,22 @@ TEST(sums_are_those_of_the_codes_and_poison_has_none)
     }
 }
 
+/* Where the rounded product with 127 / max and the quotient by the scale lie on two sides of
+ * a tie, the product counts (docs/arithmetic.md, section 3). */
+TEST(codes_come_from_the_product_with_the_inverse)
+{
+    float x[256] = {0x1.1c28f6p+0f, 0x1.038c38p-3f, -0x1.04aa9ep+0f, 0x1.0805cep-2f};
+    static const int8_t want[4] = {127, 15, -117, 30}; // the quotients round to 14, -116, 29
+
+    for (const Kernels *table = next_table(NULL); table; table = next_table(table)) {
+        Acts a32 = acts_of(table, ACT_A32, x, 1, 256), a256 = acts_of(table, ACT_A256, x, 1, 256);
+        CHECK_BITS(want, acts_record(&a32, 0).q, sizeof want);
+        CHECK_BITS(want, acts_record(&a256, 0).q, sizeof want);
+        acts_drop(&a32);
+        acts_drop(&a256);
+    }
+}
+
 TEST(rows_can_be_picked_by_index)
 {
     static const uint32_t index[] = {20, 0, 3, 3, 1, 7};

@@ -274,3 +274,68 @@ TEST(attention_is_as_printed)
         CHECK_BITS(want, out, sizeof want);
     }
 }
+
+/* With 96 elements the quotient (2i)/96 differs from (2i) * (1/96); values from the formula of
+ * section 8 in another language's float64. */
+TEST(frequencies_divide_where_the_rule_divides)
+{
+    double inv[48];
+
+    rope_inverse_frequencies(inv, 96, 10000.0);
+    CHECK(inv[7] == 0x1.0b47b48f828d1p-2);
+    CHECK(inv[25] == 0x1.0e77ebe895f75p-7);
+    CHECK(inv[40] == 0x1.e6b4b396428e2p-12);
+}
+
+/* Numbers small enough to follow by hand: mean 2, deviations 1, eps 3, so s = 1/2. */
+TEST(layer_norm_is_as_computed_by_hand)
+{
+    static const float x[4] = {1, 3, 3, 1}, weight[4] = {2, 2, 4, 4}, bias[4] = {5, 5, 5, 5};
+    static const float plain[4] = {-0.5f, 0.5f, 0.5f, -0.5f};
+    static const float weighted[4] = {-1, 1, 2, -2}, whole[4] = {4, 6, 7, 3};
+    float y[4];
+
+    for (const Kernels *table = next_table(NULL); table; table = next_table(table)) {
+        table->layer_norm(y, x, NULL, NULL, 4, 3.0f);
+        CHECK_BITS(plain, y, sizeof plain);
+        table->layer_norm(y, x, weight, NULL, 4, 3.0f);
+        CHECK_BITS(weighted, y, sizeof weighted);
+        table->layer_norm(y, x, weight, bias, 4, 3.0f);
+        CHECK_BITS(whole, y, sizeof whole);
+    }
+}
+
+/* (1 + 2^-12)^2 - (1 + 2^-11) is 2^-24 with one rounding and 0 with two. */
+TEST(sums_of_products_round_once)
+{
+    const float a = 1 + 0x1p-12f;
+
+    for (const Kernels *table = next_table(NULL); table; table = next_table(table)) {
+        float y[9], x[9], pair[2] = {a, -a}, cos[1] = {a}, sin[1] = {1 + 0x1p-11f};
+        for (int i = 0; i < 9; i++) {
+            y[i] = -(1 + 0x1p-11f);
+            x[i] = a;
+        }
+        table->add_scaled(y, a, x, 9);
+        for (int i = 0; i < 9; i++) CHECK_CASE(table->isa, y[i] == 0x1p-24f);
+
+        // x0' = fma(a, a, -(-a * S)), x1' = fma(a, S, -a * a rounded)
+        table->rope(ROPE_HALF_SPLIT, pair, cos, sin, 2);
+        CHECK_CASE(table->isa, pair[0] == fmaf(a, a, a * (1 + 0x1p-11f)));
+        CHECK_CASE(table->isa, pair[1] == fmaf(a, 1 + 0x1p-11f, -(1 + 0x1p-11f)));
+    }
+}
+
+TEST(gelu_quick_and_sigmoid_are_their_formulas)
+{
+    static const float points[] = {-3.0f, -0.7f, 0.0f, 0.25f, 1.0f, 5.5f};
+
+    for (const Kernels *table = next_table(NULL); table; table = next_table(table))
+        for (size_t i = 0; i < COUNT(points); i++) {
+            float x = points[i], sigmoid, t = 1.702f * x;
+            table->sigmoid(&sigmoid, &x, 1);
+            CHECK_CASE(table->isa, same(sigmoid, 1.0f / (1.0f + canonical_expf(-x))));
+            CHECK_CASE(table->isa,
+                same(activated(table, ACTIVATION_GELU_QUICK, x), x / (1.0f + canonical_expf(-t))));
+        }
+}
