@@ -10,6 +10,16 @@ extern const Kernels kernels_avx2;
 void acts_fill_avx2(
     Acts *acts, const float *x, size_t x_stride, const uint32_t *index, uint32_t unit);
 
+/* The weight types with a matrix product in this row: X(function, TYPE). */
+// clang-format off
+#define MATMUL_TYPES_AVX2(X) \
+    X(q4_k, Q4_K) X(q6_k, Q6_K)
+// clang-format on
+
+#define X(function, type) MatmulFn matmul_##function##_avx2;
+MATMUL_TYPES_AVX2(X)
+#undef X
+
 void rms_norm_avx2(float *y, const float *x, const float *weight, size_t n, float eps);
 void layer_norm_avx2(
     float *y, const float *x, const float *weight, const float *bias, size_t n, float eps);

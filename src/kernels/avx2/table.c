@@ -3,9 +3,11 @@
 
 #include "sys/cpu.h"
 
+#define X(function, type) [QUANT_##type] = matmul_##function##_avx2,
 const Kernels kernels_avx2 = {
     .isa = "avx2",
     .cpu_features = CPU_AVX2,
+    .matmul = {MATMUL_TYPES_AVX2(X)},
     .acts_fill = acts_fill_avx2,
     .rms_norm = rms_norm_avx2,
     .layer_norm = layer_norm_avx2,
@@ -23,3 +25,4 @@ const Kernels kernels_avx2 = {
     .attention_merge = attention_merge_avx2,
     .attention_finish = attention_finish_avx2,
 };
+#undef X
