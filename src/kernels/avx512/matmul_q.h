@@ -84,8 +84,8 @@ INLINE __m512i q_isums(QType type, __m512i codes[STRIP_ROWS][2], const int8_t *q
 }
 
 /* n steps of the chains of a strip, from `column` on. */
-INLINE __m128 q_chain(QType type, __m128 acc, const float dw[Q_COLUMNS][STRIP_ROWS],
-    const float mw[Q_COLUMNS][STRIP_ROWS], __m512i isums, const ActsRecord *record, uint32_t column,
+INLINE __m128 q_chain(QType type, __m128 acc, float dw[Q_COLUMNS][STRIP_ROWS],
+    float mw[Q_COLUMNS][STRIP_ROWS], __m512i isums, const ActsRecord *record, uint32_t column,
     uint32_t n)
 {
     _Alignas(64) float isum[Q_COLUMNS][STRIP_ROWS];
