@@ -1,13 +1,15 @@
-/* Decode speed and bytes against the bounds of this machine, budget by budget. Each round of a budget is a pair: a window of
- * decode, then a window of the drive's ceiling on the same file; medians and spread over the rounds are printed, and the
- * whole goes to stdout as JSON.
+/* Decode speed and bytes against the bounds of this machine, budget by budget. Each round of a
+ * budget is a pair: a window of decode, then a window of the drive's ceiling on the same file;
+ * medians and spread over the rounds are printed, and the whole goes to stdout as JSON.
  *
- *     bench_engine MODEL --budgets 4M,25%,50%,all [-n TOKENS] [--rounds N] [--threads N] [--memory SIZE]
+ *     bench_engine MODEL --budgets 4M,25%,50%,all [-n TOKENS] [--rounds N] [--threads N]
+ *                  [--memory SIZE] [--seconds CEILING_WINDOW]
  *
  * Bound (DESIGN, section 1), with everything measured here: the seconds of a token are at least
- *     max(missing bytes / drive, touched bytes / memory)                              "drive" or "memory"
+ *     max(missing bytes / drive, touched bytes / memory)      "drive" or "memory"
  * and for a mixture, which cannot read before its router has spoken, at least
- *     resident seconds outside the experts + max(missing bytes / drive, resident seconds of the experts)   "layers"
+ *     resident seconds outside the experts
+ *     + max(missing bytes / drive, resident seconds of the experts)           "layers"
  * where resident seconds are those of the budget "all" of the same run, split by touched bytes. */
 #include <getopt.h>
 #include <stdio.h>
@@ -16,7 +18,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "ceilings.h"
+#include "engine/ceilings.h"
 #include "hypura/hypura.h"
 #include "sys/cpu.h"
 
@@ -241,7 +243,8 @@ int main(int argc, char **argv)
     Error err = {0};
     if (!read_settings(argc, argv, &settings)) {
         fprintf(stderr,
-            "usage: bench_engine MODEL --budgets A,B [-n TOKENS] [--rounds N] [--threads N] [--memory SIZE]\n");
+            "usage: bench_engine MODEL --budgets A,B [-n TOKENS] [--rounds N] [--threads N] "
+            "[--memory SIZE] [--seconds N]\n");
         return 2;
     }
     uint32_t n = split_budgets(settings.budgets, summaries);

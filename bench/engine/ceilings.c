@@ -1,6 +1,7 @@
-/* Ceilings of drive and memory. The drive's is taken through sys/read, as the store reads; the memory's by summing words of
- * four far-apart streams a thread, which a single stream does not reach. */
-#include "ceilings.h"
+/* Ceilings of drive and memory. The drive's is taken through sys/read, as the store reads; the
+ * memory's by summing words of four far-apart streams a thread, which a single stream does not
+ * reach. */
+#include "engine/ceilings.h"
 
 #include <stdio.h>
 

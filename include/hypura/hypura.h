@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#define HYPURA_API __attribute__((visibility("default")))
+#define HYPURA_API           __attribute__((visibility("default")))
 #define HYPURA_MESSAGE_BYTES 768
 
 typedef struct hypura_error {
@@ -26,36 +26,43 @@ typedef struct hypura_error {
 typedef struct hypura_model hypura_model;
 typedef struct hypura_sequence hypura_sequence;
 
-typedef enum hypura_need { HYPURA_NEED_TEXT, HYPURA_NEED_WEIGHTS } hypura_need; // vocabulary only, or all
+typedef enum hypura_need {
+    HYPURA_NEED_TEXT,
+    HYPURA_NEED_WEIGHTS
+} hypura_need; // vocabulary only, or all
 
 /* All texts are borrowed for the call; NULL or zero takes the default. Start from
  * HYPURA_MODEL_OPTIONS_INIT. */
 typedef struct hypura_model_options {
-    size_t size_bytes;             // sizeof(hypura_model_options)
+    size_t size_bytes; // sizeof(hypura_model_options)
     hypura_need need;
-    const char *memory;            // whole-process budget: "2G", "50%"
-    const char *weights;           // budget of the weights: "14M", "25%", "all", "min"
-    const char *reserve;
-    const char *io;                // "auto", "uring", "threads"
-    const char *direct;            // "auto", "on", "off"
-    const char *kv;                // "f16", "f32"
-    uint32_t n_threads;            // 0: usable physical cores
-    uint32_t n_ctx;                // 0: the model's, at most 4096
-    uint32_t n_ubatch;             // rows of a prompt chunk; 0: 512. Lowered where the budget wants it; changes no bit
-    uint32_t n_sequences_max;      // sequences alive at once; 0: 1
-    uint32_t n_logit_rows;         // rows whose logits one pass may give (hypura_sequence_eval_rows); 0: as many as sequences
-    const char *isa;               // limits the instruction set; NULL: HYPURA_ISA decides
-    bool f32_activations;          // verification
+    const char *memory;             // whole-process budget: "2G", "50%"
+    const char *weights;            // budget of the weights: "14M", "25%", "all", "min"
+    const char *reserve;            // kept free where `memory` is not given
+    const char *io;                 // "auto", "uring", "threads"
+    const char *direct;             // "auto", "on", "off"
+    const char *kv;                 // "f16", "f32"
+    uint32_t n_threads;             // 0: usable physical cores
+    uint32_t n_ctx;                 // 0: the model's, at most 4096
+    uint32_t n_ubatch;              // rows of a prompt chunk, at most; 0: 512. Changes no bit
+    uint32_t n_sequences_max;       // sequences alive at once; 0: 1
+    uint32_t n_logit_rows;          // rows of a pass with logits, at most; 0: as many as sequences
+    const char *isa;                // limits the instruction set; NULL: HYPURA_ISA decides
+    bool f32_activations;           // verification
     const char *const *override_kv; // "KEY=int:1"
     size_t n_override_kv;
-    bool sandbox;                  // give up the rights that streaming does not need, for the whole process
+    bool sandbox; // give up rights that streaming does not need, for the whole process
     const char *const *write_paths; // with sandbox: files and folders that stay writable
     size_t n_write_paths;
 } hypura_model_options;
 
-#define HYPURA_MODEL_OPTIONS_INIT {.size_bytes = sizeof(hypura_model_options), .need = HYPURA_NEED_WEIGHTS}
+#define HYPURA_MODEL_OPTIONS_INIT                                               \
+    {                                                                           \
+        .size_bytes = sizeof(hypura_model_options), .need = HYPURA_NEED_WEIGHTS \
+    }
 
-HYPURA_API hypura_model *hypura_model_open(const char *path, const hypura_model_options *options, hypura_error *err);
+HYPURA_API hypura_model *hypura_model_open(
+    const char *path, const hypura_model_options *options, hypura_error *err);
 HYPURA_API void hypura_model_close(hypura_model *model); // after its sequences
 
 HYPURA_API uint32_t hypura_n_vocab(const hypura_model *model);
@@ -66,28 +73,32 @@ HYPURA_API bool hypura_ends_generation(const hypura_model *model, int32_t token)
 HYPURA_API bool hypura_adds_bos(const hypura_model *model);
 
 /* Text. *ids and *text are allocated; free them with hypura_free. */
-HYPURA_API bool hypura_tokenize(const hypura_model *model, const char *text, size_t n_bytes, bool add_special,
-    bool parse_special, int32_t **ids, size_t *n_ids, hypura_error *err);
-HYPURA_API bool hypura_detokenize(const hypura_model *model, const int32_t *ids, size_t n_ids, bool show_special,
-    char **text, size_t *n_bytes, hypura_error *err);
+HYPURA_API bool hypura_tokenize(const hypura_model *model, const char *text, size_t n_bytes,
+    bool add_special, bool parse_special, int32_t **ids, size_t *n_ids, hypura_error *err);
+HYPURA_API bool hypura_detokenize(const hypura_model *model, const int32_t *ids, size_t n_ids,
+    bool show_special, char **text, size_t *n_bytes, hypura_error *err);
 /* The bytes of one token; borrowed. */
-HYPURA_API const char *hypura_piece(const hypura_model *model, int32_t token, bool show_special, size_t *n_bytes);
+HYPURA_API const char *hypura_piece(
+    const hypura_model *model, int32_t token, bool show_special, size_t *n_bytes);
 HYPURA_API void hypura_free(void *memory);
 
 /* Tokens to text as they come, never half a character. *text is borrowed until the next
  * call on the stream; it may be empty. hypura_text_stream_end gives what was held back. */
 typedef struct hypura_text_stream hypura_text_stream;
-HYPURA_API hypura_text_stream *hypura_text_stream_create(const hypura_model *model, hypura_error *err);
+HYPURA_API hypura_text_stream *hypura_text_stream_create(
+    const hypura_model *model, hypura_error *err);
 HYPURA_API void hypura_text_stream_free(hypura_text_stream *stream);
-HYPURA_API bool hypura_text_stream_token(hypura_text_stream *stream, int32_t token, const char **text,
-    size_t *n_bytes, hypura_error *err);
-HYPURA_API bool hypura_text_stream_end(hypura_text_stream *stream, const char **text, size_t *n_bytes, hypura_error *err);
+HYPURA_API bool hypura_text_stream_token(hypura_text_stream *stream, int32_t token,
+    const char **text, size_t *n_bytes, hypura_error *err);
+HYPURA_API bool hypura_text_stream_end(
+    hypura_text_stream *stream, const char **text, size_t *n_bytes, hypura_error *err);
 
 HYPURA_API hypura_sequence *hypura_sequence_create(hypura_model *model, hypura_error *err);
 HYPURA_API void hypura_sequence_free(hypura_sequence *sequence);
 HYPURA_API uint32_t hypura_sequence_position(const hypura_sequence *sequence); // of the next token
 /* Empties the sequence and makes `position` the place of its next token. */
-HYPURA_API bool hypura_sequence_reset(hypura_sequence *sequence, uint32_t position, hypura_error *err);
+HYPURA_API bool hypura_sequence_reset(
+    hypura_sequence *sequence, uint32_t position, hypura_error *err);
 
 /*
  * Evaluates tokens and leaves the logits of the last one in the sequence.
@@ -98,25 +109,30 @@ HYPURA_API bool hypura_sequence_reset(hypura_sequence *sequence, uint32_t positi
  * On failure the sequence is as it was before. However a prompt is cut into calls, the
  * logits are the same bits. Blocking.
  */
-HYPURA_API bool hypura_sequence_eval(hypura_sequence *sequence, const int32_t *tokens, size_t n_tokens, hypura_error *err);
+HYPURA_API bool hypura_sequence_eval(
+    hypura_sequence *sequence, const int32_t *tokens, size_t n_tokens, hypura_error *err);
 /* [n_vocab], borrowed until the next eval of this sequence. */
 HYPURA_API const float *hypura_sequence_logits(const hypura_sequence *sequence);
 
 /* As hypura_sequence_eval, but every row's results are handed to `row`: logits [n_vocab]
  * and, where wanted, layer outputs; returning false stops with an error of the caller's. */
 typedef struct hypura_row {
-    size_t index;               // of the token in this call
-    const float *logits;        // [n_vocab]
-    const float *result_norm;   // [n_embd] after the final norm
+    size_t index;             // of the token in this call
+    const float *logits;      // [n_vocab]
+    const float *result_norm; // [n_embd] after the final norm
 } hypura_row;
 typedef bool hypura_row_callback(void *context, const hypura_row *row);
-/* layer outputs [n_embd] of `layer` for row `index`, before the rows' logits are handed out; may be NULL */
-typedef bool hypura_layer_callback(void *context, uint32_t layer, size_t index, const float *output);
-HYPURA_API bool hypura_sequence_eval_rows(hypura_sequence *sequence, const int32_t *tokens, size_t n_tokens,
-    hypura_row_callback *row, hypura_layer_callback *layer, void *context, hypura_error *err);
+/* layer outputs [n_embd] of `layer` for row `index`, before the rows' logits are handed out;
+ * may be NULL */
+typedef bool hypura_layer_callback(
+    void *context, uint32_t layer, size_t index, const float *output);
+HYPURA_API bool hypura_sequence_eval_rows(hypura_sequence *sequence, const int32_t *tokens,
+    size_t n_tokens, hypura_row_callback *row, hypura_layer_callback *layer, void *context,
+    hypura_error *err);
 
 /* Several sequences in one pass: one token each, logits left in each. */
-HYPURA_API bool hypura_eval_together(hypura_sequence *const *sequences, const int32_t *tokens, size_t n, hypura_error *err);
+HYPURA_API bool hypura_eval_together(
+    hypura_sequence *const *sequences, const int32_t *tokens, size_t n, hypura_error *err);
 
 /* Sampling: a token's randomness depends on seed and position alone. */
 typedef struct hypura_sampling {
@@ -125,8 +141,10 @@ typedef struct hypura_sampling {
     float temperature, top_p, min_p;
     int32_t top_k;
 } hypura_sampling;
-HYPURA_API hypura_sampling hypura_sampling_default(void); // temperature 0.8, top_k 40, top_p 0.95, min_p 0.05
-HYPURA_API bool hypura_sequence_sample(hypura_sequence *sequence, const hypura_sampling *sampling, int32_t *token, hypura_error *err);
+HYPURA_API hypura_sampling hypura_sampling_default(
+    void); // temperature 0.8, top_k 40, top_p 0.95, min_p 0.05
+HYPURA_API bool hypura_sequence_sample(
+    hypura_sequence *sequence, const hypura_sampling *sampling, int32_t *token, hypura_error *err);
 
 /* What happened so far. */
 typedef struct hypura_stats {
@@ -134,12 +152,14 @@ typedef struct hypura_stats {
     const char *arch, *io_backend, *isa;
     bool direct;
     uint32_t n_threads;
-    uint64_t budget_memory, budget_weights, budget_trunk, budget_cache, budget_ring, budget_state, budget_scratch;
-    uint64_t weight_bytes;      // of the model's tensors
+    uint64_t budget_memory, budget_weights, budget_trunk, budget_cache, budget_ring, budget_state,
+        budget_scratch;
+    uint64_t weight_bytes; // of the model's tensors
     uint64_t peak_memory_bytes;
-    uint64_t read_bytes, read_missed_bytes, read_load_bytes, read_padding_bytes, read_prefetch_wasted_bytes, read_again_bytes;
+    uint64_t read_bytes, read_missed_bytes, read_load_bytes, read_padding_bytes,
+        read_prefetch_wasted_bytes, read_again_bytes;
     uint64_t written_bytes;
-    uint64_t demanded_bytes;    // payload that passes multiplied with
+    uint64_t demanded_bytes;        // payload that passes multiplied with
     uint64_t demanded_expert_bytes; // of these, of experts
     uint64_t n_passes;
     uint64_t expert_hits, expert_misses;

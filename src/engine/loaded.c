@@ -1,5 +1,5 @@
-/* Opening a model, in order: header, shape, roles of the tensors, blocks; then workers, budget, state, store; then the
- * rights that are no longer needed are given up. */
+/* Opening a model, in order: header, shape, roles of the tensors, blocks; then budget and store;
+ * then rights that are no longer needed are given up; then workers, state, scratch. */
 #include "engine/loaded.h"
 
 #include <stdlib.h>
@@ -75,14 +75,24 @@ static bool plan_memory(Loaded *loaded, const LoadOptions *options, const Comput
     return true;
 }
 
-static bool start_workers(Loaded *loaded, const LoadOptions *options, Compute *compute, Error *err)
+static bool choose_compute(const LoadOptions *options, Compute *compute, Error *err)
 {
     const char *isa = options->isa ? options->isa : getenv("HYPURA_ISA");
 
     *compute = (Compute){.decodes_weights = options->f32_activations};
+    compute->n_workers = or_default(options->n_threads, cpu_usable_cores());
     compute->kernels = kernels_select(cpu_features(), isa, err);
-    if (!compute->kernels) return false;
-    loaded->pool = pool_create(or_default(options->n_threads, cpu_usable_cores()), err);
+    return compute->kernels != NULL;
+}
+
+/* Rights go before the workers come: what they are born with, they have. Files and rings are
+ * open. */
+static bool start_workers(Loaded *loaded, const LoadOptions *options, Compute *compute, Error *err)
+{
+    if (options->sandbox
+        && !sandbox_enter(options->write_paths, options->n_write_paths, &loaded->sandbox, err))
+        return false;
+    loaded->pool = pool_create(compute->n_workers, err);
     compute->pool = loaded->pool;
     return loaded->pool != NULL;
 }
@@ -111,9 +121,10 @@ static bool load_weights(Loaded *loaded, const LoadOptions *options, Error *err)
     if (!weights_bind(&loaded->weights, loaded->gguf, &loaded->shape, err)) return false;
     if (!layout_make(&loaded->map, &loaded->weights, &loaded->shape, err)) return false;
     if (!settle_sizes(loaded, options, err)) return false;
-    if (!start_workers(loaded, options, &compute, err)) return false;
+    if (!choose_compute(options, &compute, err)) return false;
     if (!plan_memory(loaded, options, &compute, &kv, err)) return false;
     if (!open_store(loaded, options, err)) return false;
+    if (!start_workers(loaded, options, &compute, err)) return false;
     if (!state_pool_init(
             &loaded->states, &kv, loaded->shape.n_layer, loaded->n_ctx, loaded->n_sequences, err))
         return false;
@@ -142,9 +153,6 @@ bool loaded_open(Loaded *out, const char *path, const LoadOptions *options, Erro
         goto fail_at;
     }
     if (!load_weights(out, options, err)) goto fail_at;
-    if (options->sandbox
-        && !sandbox_enter(options->write_paths, options->n_write_paths, &out->sandbox, err))
-        goto fail_at;
     return true;
 
 fail_at:

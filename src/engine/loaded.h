@@ -47,8 +47,8 @@ typedef struct Loaded {
     Row *rows; // [n_ubatch] of a pass, owned
 } Loaded;
 
-/* Opens the model at `path` (any shard). `out` must stay where it is until loaded_close. On failure nothing is held
- * and `err` says what, where, why. */
+/* Opens the model at `path` (any shard). `out` must stay where it is until loaded_close. On
+ * failure nothing is held and `err` says what, where, why. */
 CHECKED bool loaded_open(Loaded *out, const char *path, const LoadOptions *options, Error *err);
 
 /* After its sequences. A zeroed one is fine. */

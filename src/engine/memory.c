@@ -1,5 +1,5 @@
-/* The division of one budget. The program itself (code, vocabulary, stacks) is measured, state and scratch follow from the
- * shape, and the weights get the rest. */
+/* The division of one budget. The program itself (code, vocabulary, stacks) is measured, state
+ * and scratch follow from the shape, and the weights get the rest. */
 #include "engine/memory.h"
 
 #include <inttypes.h>

@@ -24,8 +24,9 @@ typedef struct MemoryPlan {
 } MemoryPlan;
 
 /*
- * `memory`: bytes, percent of physical memory, or default: what is available now less `reserve` (default: the larger
- * of 1 GiB and an eighth). Fewer rows a pass are tried before giving up (a row's bits do not depend on it). BUDGET: names the number that would do.
+ * `memory`: bytes, percent of physical memory, or default: what is available now less
+ * `reserve` (default: the larger of 1 GiB and an eighth). Fewer rows a pass are tried before
+ * giving up (a row's bits do not depend on it). BUDGET: names the number that would do.
  */
 CHECKED bool memory_plan(MemoryPlan *out, const Budget *memory, const Budget *reserve,
     const MemoryNeeds *needs, Error *err);

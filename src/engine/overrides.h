@@ -4,7 +4,8 @@
 
 #include "gguf/gguf.h"
 
-/* Reads "KEY=int:V|float:V|bool:V|str:V|none". The views in `out` borrow from `text`. USAGE quotes what is wrong. */
+/* Reads "KEY=int:V|float:V|bool:V|str:V|none". The views in `out` borrow from `text`. USAGE
+ * quotes what is wrong. */
 CHECKED bool override_parse(const char *text, GgufOverride *out, Error *err);
 
 #endif

@@ -1,4 +1,5 @@
-/* From tokens to rows to passes. A prompt is cut into chunks of n_ubatch rows; how it is cut changes no bit. */
+/* From tokens to rows to passes. A prompt is cut into chunks of n_ubatch rows; how it is cut
+ * changes no bit. */
 #include "engine/sequence.h"
 
 #include <assert.h>

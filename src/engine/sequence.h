@@ -14,7 +14,8 @@ typedef struct Sequence {
 CHECKED bool sequence_init(Sequence *sequence, Loaded *loaded, Error *err);
 void sequence_destroy(Sequence *sequence);
 
-/* Tokens in prompt chunks; the logits of the last one stay in the sequence. On failure the sequence is as before. */
+/* Tokens in prompt chunks; the logits of the last one stay in the sequence. On failure the
+ * sequence is as before. */
 CHECKED bool sequence_eval(Sequence *sequence, const int32_t *tokens, size_t n_tokens, Error *err);
 
 /* As sequence_eval, and every row's results are handed out as they come. */

@@ -1,5 +1,6 @@
-/* The table of model families and of their keys. Sources: the GGUF specification's key list and, per family,
- * Touvron et al. 2023 (arXiv:2302.13971), Jiang et al. 2024 (arXiv:2401.04088), Yang et al. 2025 (arXiv:2505.09388). */
+/* The table of model families and of their keys. Sources: the GGUF specification's key list
+ * and, per family, Touvron et al. 2023 (arXiv:2302.13971), Jiang et al. 2024
+ * (arXiv:2401.04088), Yang et al. 2025 (arXiv:2505.09388). */
 #include "model/arch.h"
 
 // clang-format off

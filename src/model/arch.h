@@ -1,5 +1,6 @@
-/* The model families that Hypura runs, as a table. forward.c interprets an entry; a family needs code only for
- * what no entry can express. A file of another family is refused by name, never approximately run. */
+/* The model families that Hypura runs, as a table. forward.c interprets an entry; a family
+ * needs code only for what no entry can express. A file of another family is refused by name,
+ * never approximately run. */
 #ifndef HYPURA_MODEL_ARCH_H
 #define HYPURA_MODEL_ARCH_H
 
@@ -28,7 +29,8 @@ const Arch *arch_find(StringView name);
 /* "llama, qwen3, qwen3moe" for messages; static. */
 const char *arch_names(void);
 
-/* Does this build know a key of the family (without its "A." prefix): used, or known not to change the result? */
+/* Does this build know a key of the family (without its "A." prefix): used, or known not to
+ * change the result? */
 bool arch_knows_key(StringView key_without_prefix);
 
 #endif

@@ -1,6 +1,7 @@
-/* Attention (Vaswani et al. 2017) with grouped queries (Ainslie et al. 2023, arXiv:2305.13245). All rows write their keys
- * and values first, then each row sees the positions up to its own; chunks of 256 keys are merged in order, so a prompt
- * in one pass and token by token give the same bits (canonical arithmetic, section 9). */
+/* Attention (Vaswani et al. 2017) with grouped queries (Ainslie et al. 2023, arXiv:2305.13245).
+ * All rows write their keys and values first, then each row sees the positions up to its own;
+ * chunks of 256 keys are merged in order, so a prompt in one pass and token by token give the
+ * same bits (canonical arithmetic, section 9). */
 #include "model/attention.h"
 
 typedef struct AttentionRun {

@@ -4,7 +4,8 @@
 
 #include "model/forward.h"
 
-/* scratch.normed -> scratch.delta: q, k, v; norms and rope; keys and values into their pages; scores; output. */
+/* scratch.normed -> scratch.delta: q, k, v; norms and rope; keys and values into their pages;
+ * scores; output. */
 CHECKED bool attention_run(
     Forward *forward, uint32_t layer, const Row *rows, uint32_t n_rows, Error *err);
 

@@ -1,5 +1,6 @@
-/* Tensor names to roles. Each tensor's exact shape follows from the hyperparameters, so no kernel ever meets an
- * unchecked size; a tensor that nothing claims is refused, since leaving it out would change the result. */
+/* Tensor names to roles. Each tensor's exact shape follows from the hyperparameters, so no
+ * kernel ever meets an unchecked size; a tensor that nothing claims is refused, since leaving
+ * it out would change the result. */
 #include "model/weights.h"
 
 #include <assert.h>

@@ -1,8 +1,10 @@
-/* Mixture of experts (Shazeer et al. 2017, arXiv:1701.06538). The router speaks for all rows; each expert in use gets the
- * rows that chose it, in whatever order the store has the experts ready; outputs are kept per (row, rank) and summed
- * in rank order, so that order of arrival never reaches a bit (canonical arithmetic, section 10).
+/* Mixture of experts (Shazeer et al. 2017, arXiv:1701.06538). The router speaks for all rows;
+ * each expert in use gets the rows that chose it, in whatever order the store has the experts
+ * ready; outputs are kept per (row, rank) and summed in rank order, so that order of arrival
+ * never reaches a bit (canonical arithmetic, section 10).
  *
- * A *pair* is a (row, rank); pairs are numbered by expert, so that an expert's pairs are neighbours: its group. */
+ * A *pair* is a (row, rank); pairs are numbered by expert, so that an expert's pairs are
+ * neighbours: its group. */
 #include "model/experts.h"
 
 #include <assert.h>
@@ -17,7 +19,8 @@ typedef struct ExpertsRun {
     Input *input; // the layer's rows, for experts that take the only row
 } ExpertsRun;
 
-/* The k most probable, larger first, ties to the lower index; weights renormalised. False: no order (NaN). */
+/* The k most probable, larger first, ties to the lower index; weights renormalised. False: no
+ * order (NaN). */
 static bool choose(
     const float *probability, uint32_t n_expert, uint32_t k, uint32_t *expert, float *weight)
 {
@@ -71,11 +74,8 @@ static void group_pairs(ExpertsRun *run)
     for (uint32_t i = 0; i < n_pairs; i++) s->group_first[s->expert_of[i] + 1]++;
     run->n_groups = 0;
     for (uint32_t e = 0; e < shape->n_expert; e++) {
-        uint32_t n_uses = s->group_first[e + 1];
+        if (s->group_first[e + 1] > 0) s->group_expert[run->n_groups++] = e;
         s->group_first[e + 1] += s->group_first[e];
-        if (n_uses == 0) continue;
-        s->group_expert[run->n_groups] = e;
-        s->group_uses[run->n_groups++] = n_uses;
     }
     for (uint32_t i = 0; i < n_pairs; i++) {
         uint32_t place = s->group_first[s->expert_of[i]]++;
@@ -102,7 +102,8 @@ static uint64_t take_acts(
     return used + size_align_up(acts_bytes(kind, n_rows, n_cols), ACTS_ALIGNMENT);
 }
 
-/* The inputs of a batch of groups: the one row that all share, or each group's rows picked from the layer's. */
+/* The inputs of a batch of groups: the one row that all share, or each group's rows picked from
+ * the layer's. */
 static void fill_inputs(ExpertsRun *run, Group *groups, uint32_t n)
 {
     Forward *forward = run->forward;
@@ -213,8 +214,9 @@ static void run_batch(ExpertsRun *run, Group *groups, uint32_t n)
     compute_matmul(&forward->compute, jobs, n);
 }
 
-/* Runs the experts of a wave, as many at once as their activations find room (a third of acts[1] each way). */
-static void run_wave(ExpertsRun *run, const ExpertWave *wave)
+/* Runs the experts of a wave, as many at once as their activations find room (a third of
+ * acts[1] each way). */
+static bool run_wave(ExpertsRun *run, const ExpertWave *wave, Error *err)
 {
     const Scratch *s = &run->forward->scratch;
     const Shape *shape = run->forward->shape;
@@ -229,6 +231,7 @@ static void run_wave(ExpertsRun *run, const ExpertWave *wave)
         uint64_t n_bytes = scratch_expert_acts_bytes(s, shape, group.n_rows);
         if (n > 0 && used + n_bytes > s->acts_bytes[1] / 3) {
             run_batch(run, groups, n);
+            if (!store_advance(run->forward->store, err)) return false;
             n = 0;
             used = 0;
         }
@@ -236,6 +239,7 @@ static void run_wave(ExpertsRun *run, const ExpertWave *wave)
         used += n_bytes;
     }
     if (n > 0) run_batch(run, groups, n);
+    return true;
 }
 
 static void combine_row(void *context, uint32_t worker, uint32_t row)
@@ -272,13 +276,13 @@ bool experts_run(Forward *forward, uint32_t layer, uint32_t n_rows, Error *err)
 
     if (!route(&run, err)) return false;
     group_pairs(&run);
-    if (!store_experts_begin(forward->store, run.weights->expert_layer, s->group_expert,
-            s->group_uses, run.n_groups, err))
+    if (!store_experts_begin(
+            forward->store, run.weights->expert_layer, s->group_expert, run.n_groups, err))
         return false;
     for (;;) {
         if (!store_experts_next(forward->store, &wave, err)) return false;
         if (wave.n_blocks == 0) break;
-        run_wave(&run, &wave);
+        if (!run_wave(&run, &wave, err)) return false;
         store_experts_done(forward->store, &wave);
     }
     compute_rows(&forward->compute, n_rows, combine_row, &run);

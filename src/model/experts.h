@@ -1,4 +1,5 @@
-/* The feed-forward mixture of one layer: router, experts as their bytes arrive, sum in rank order. */
+/* The feed-forward mixture of one layer: router, experts as their bytes arrive, sum in rank
+ * order. */
 #ifndef HYPURA_MODEL_EXPERTS_H
 #define HYPURA_MODEL_EXPERTS_H
 

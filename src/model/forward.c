@@ -1,4 +1,5 @@
-/* A token's way through the model, top to bottom. What differs between families is read from the table (arch.c). */
+/* A token's way through the model, top to bottom. What differs between families is read from
+ * the table (arch.c). */
 #include "model/forward.h"
 
 #include <string.h>
@@ -15,8 +16,7 @@ static void note_kind(const Compute *compute, const GgufTensor *tensor, bool kin
 ScratchSizes forward_scratch_sizes(const Shape *shape, const Weights *weights,
     const Compute *compute, uint32_t n_rows, uint32_t n_logits)
 {
-    ScratchSizes sizes = {
-        .n_rows = n_rows, .n_logits = n_logits, .n_workers = pool_n_workers(compute->pool)};
+    ScratchSizes sizes = {.n_rows = n_rows, .n_logits = n_logits, .n_workers = compute->n_workers};
 
     sizes.embedding_row_bytes = quant_row_bytes(weights->embedding->type, shape->n_embd);
     note_kind(compute, weights->head.tensor, sizes.kinds);

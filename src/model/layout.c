@@ -1,4 +1,5 @@
-/* The one place where tensors become blocks. Pass order: per layer q k v o, then gate up down; the head last. */
+/* The one place where tensors become blocks. Pass order: per layer q k v o, then gate up down;
+ * the head last. */
 #include "model/layout.h"
 
 #include <assert.h>

@@ -1,12 +1,13 @@
-/* How a matrix meets its input. Work is cut into units of whole rows by a rule that depends on the shape alone; who
- * computes a unit never matters to its bits. */
+/* How a matrix meets its input. Work is cut into units of whole rows by a rule that depends on
+ * the shape alone; who computes a unit never matters to its bits. */
 #include "model/multiply.h"
 
 #include <assert.h>
 
 #include "base/size.h"
 
-/* Weight bytes of a unit for one row of activations: large enough to hide the hand-out, small enough to balance. */
+/* Weight bytes of a unit for one row of activations: large enough to hide the hand-out, small
+ * enough to balance. */
 #define UNIT_BYTES    (16u << 10)
 #define UNIT_ROWS_MIN 16
 

@@ -9,7 +9,8 @@
 /* Who computes, and how. */
 typedef struct Compute {
     const Kernels *kernels;
-    Pool *pool;
+    Pool *pool;           // may come later than the rest
+    uint32_t n_workers;   // that the pool has or will have
     bool decodes_weights; // --f32-activations: weights become float32, activations stay
 } Compute;
 

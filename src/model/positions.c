@@ -1,13 +1,15 @@
-/* Frequencies of rotary embeddings (Su et al. 2021, arXiv:2104.09864) with the scalings that models carry: divisors per
- * frequency (Llama 3), linear interpolation, YaRN (Peng et al. 2023, arXiv:2309.00071). All in float64, so that the float32
- * angles are the same everywhere (canonical arithmetic, section 8). */
+/* Frequencies of rotary embeddings (Su et al. 2021, arXiv:2104.09864) with the scalings that
+ * models carry: divisors per frequency (Llama 3), linear interpolation, YaRN (Peng et al. 2023,
+ * arXiv:2309.00071). All in float64, so that the float32 angles are the same everywhere
+ * (canonical arithmetic, section 8). */
 #include "model/positions.h"
 
 #include <math.h>
 
 #include "base/mem.h"
 
-/* The rotary dimension at which a wave turns n_turns times within the original context (YaRN, section 3.2). */
+/* The rotary dimension at which a wave turns n_turns times within the original context (YaRN,
+ * section 3.2). */
 static double yarn_dimension(const Shape *shape, double n_turns)
 {
     double two_pi = 0x1.921fb54442d18p+2;

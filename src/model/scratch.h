@@ -1,5 +1,5 @@
-/* The working memory of a pass, sized once for the most rows that a pass may have; nothing on the path of a
- * token allocates. */
+/* The working memory of a pass, sized once for the most rows that a pass may have; nothing on
+ * the path of a token allocates. */
 #ifndef HYPURA_MODEL_SCRATCH_H
 #define HYPURA_MODEL_SCRATCH_H
 
@@ -36,7 +36,6 @@ typedef struct Scratch {
     uint32_t *pair_row;      // [P] row of each place
     uint32_t *group_first;   // [n_expert + 1] first place of each expert's group
     uint32_t *group_expert;  // [n_expert] experts in use
-    uint32_t *group_uses;    // [n_expert] rows of each expert in use
     float *logits;           // [n_logits_max][n_vocab]
     uint8_t *embedding_rows; // [T][row bytes]
     uint8_t *acts[2];        // inputs of a matrix; activations of experts

@@ -1,5 +1,5 @@
-/* Hyperparameters from metadata. Every divisor, product and range that later code relies on is checked here, so
- * that a crafted file cannot reach a kernel with a shape that nobody expected. */
+/* Hyperparameters from metadata. Every divisor, product and range that later code relies on is
+ * checked here, so that a crafted file cannot reach a kernel with a shape that nobody expected. */
 #include "model/shape.h"
 
 #include <inttypes.h>
@@ -43,7 +43,8 @@ static bool read_u32(KeyReader *reader, const char *name, int64_t fallback, uint
     return true;
 }
 
-/* A finite number in [low, high]; `required`: the key must be there, else *out keeps its default. */
+/* A finite number in [low, high]; `required`: the key must be there, else *out keeps its
+ * default. */
 typedef enum KeyNeed { KEY_OPTIONAL, KEY_REQUIRED } KeyNeed;
 
 static bool read_f32(

@@ -1,4 +1,5 @@
-/* A model's hyperparameters, read from its metadata and checked before anything is planned with them. */
+/* A model's hyperparameters, read from its metadata and checked before anything is planned with
+ * them. */
 #ifndef HYPURA_MODEL_SHAPE_H
 #define HYPURA_MODEL_SHAPE_H
 
@@ -32,8 +33,9 @@ typedef struct Shape {
     double yarn_beta_fast, yarn_beta_slow;
 } Shape;
 
-/* Reads and checks. A missing, ill-typed or impossible key, or one whose effect this build lacks, is refused by
- * name; `out` is unchanged then. Needs tensor names only to size the vocabulary (token_embd.weight). */
+/* Reads and checks. A missing, ill-typed or impossible key, or one whose effect this build
+ * lacks, is refused by name; `out` is unchanged then. Needs tensor names only to size the
+ * vocabulary (token_embd.weight). */
 CHECKED bool shape_read(const GgufFile *gguf, Shape *out, Error *err);
 
 #endif

@@ -1,5 +1,5 @@
-/* Paged keys and values. A page that comes back is zeroed when it is given out again: invisible keys must be finite
- * (canonical arithmetic, section 9). */
+/* Paged keys and values. A page that comes back is zeroed when it is given out again: invisible
+ * keys must be finite (canonical arithmetic, section 9). */
 #include "model/state.h"
 
 #include <assert.h>

@@ -1,5 +1,6 @@
-/* What a sequence remembers: keys and values, in pages of one key chunk (256 positions) of one layer. Pages come
- * from one pool that is booked whole at load, so that no token can fail for want of memory. */
+/* What a sequence remembers: keys and values, in pages of one key chunk (256 positions) of one
+ * layer. Pages come from one pool that is booked whole at load, so that no token can fail for
+ * want of memory. */
 #ifndef HYPURA_MODEL_STATE_H
 #define HYPURA_MODEL_STATE_H
 
@@ -43,7 +44,8 @@ void state_destroy(SequenceState *state);
 /* Gives all pages back and starts again at a position. */
 void state_reset(SequenceState *state, uint32_t position);
 
-/* Makes pages for [end_position, end_position + n) in every layer. On failure (CONTEXT_FULL, BUDGET) nothing changed. */
+/* Makes pages for [end_position, end_position + n) in every layer. On failure (CONTEXT_FULL,
+ * BUDGET) nothing changed. */
 CHECKED bool state_reserve(SequenceState *state, uint32_t n, Error *err);
 
 /* The page of a chunk that was reserved. */

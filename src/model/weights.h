@@ -1,5 +1,6 @@
-/* Where every weight of a model lies: matrices that stream as dense blocks, small tensors of the trunk, experts.
- * bind.c fills it from tensor names, layout.c adds the blocks. Plain data; nothing here owns memory but the layers. */
+/* Where every weight of a model lies: matrices that stream as dense blocks, small tensors of
+ * the trunk, experts. bind.c fills it from tensor names, layout.c adds the blocks. Plain data;
+ * nothing here owns memory but the layers. */
 #ifndef HYPURA_MODEL_WEIGHTS_H
 #define HYPURA_MODEL_WEIGHTS_H
 
@@ -58,8 +59,9 @@ typedef struct Weights {
     uint64_t weight_bytes; // of all tensors that belong to the model
 } Weights;
 
-/* Finds every tensor by name and checks type and shape against `shape`. Tensors that the
- * family does not have are refused by name; so is a missing one. `gguf` must outlive `out`. On failure nothing is held. */
+/* Finds every tensor by name and checks type and shape against `shape`. Tensors that the family
+ * does not have are refused by name; so is a missing one. `gguf` must outlive `out`. On failure
+ * nothing is held. */
 CHECKED bool weights_bind(Weights *out, const GgufFile *gguf, const Shape *shape, Error *err);
 void weights_destroy(Weights *weights);
 

@@ -232,10 +232,9 @@ void store_dense_done(Store *store, const DenseWave *wave)
     dense_done(&store->dense, &store->mover, wave);
 }
 
-bool store_experts_begin(Store *store, uint32_t expert_layer, const uint32_t *experts,
-    const uint32_t *n_uses, uint32_t n, Error *err)
+bool store_experts_begin(
+    Store *store, uint32_t expert_layer, const uint32_t *experts, uint32_t n, Error *err)
 {
-    (void)n_uses; // a pass counts once, however many of its rows use an expert (evict.h)
     assert(store->is_in_pass);
     if (!store_advance(store, err)) return false;
     cache_begin(&store->cache, &store->mover, expert_layer, experts, n);

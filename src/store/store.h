@@ -93,9 +93,8 @@ typedef struct ExpertWave {
     const uint8_t *data[WAVE_BLOCKS_MAX][EXPERT_EXTENTS_MAX];
     uint32_t slot[WAVE_BLOCKS_MAX]; // the store's own
 } ExpertWave;
-/* n_uses[i]: rows of this pass that chose experts[i]; feeds the policy. */
-CHECKED bool store_experts_begin(Store *store, uint32_t expert_layer, const uint32_t *experts,
-    const uint32_t *n_uses, uint32_t n, Error *err);
+CHECKED bool store_experts_begin(
+    Store *store, uint32_t expert_layer, const uint32_t *experts, uint32_t n, Error *err);
 CHECKED bool store_experts_next(Store *store, ExpertWave *wave, Error *err);
 void store_experts_done(Store *store, const ExpertWave *wave);
 

@@ -1,5 +1,5 @@
-/* The memory promise from outside: a run inside a memory control group of its budget and a little; what its statistics say;
- * and that it leaves nothing of the model in the page cache. */
+/* The memory promise from outside: a run inside a memory control group of its budget and a
+ * little; what its statistics say; and that it leaves nothing of the model in the page cache. */
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -53,7 +53,8 @@ static uint64_t read_group(const char *folder, const char *name)
     return value;
 }
 
-/* Runs the program with `memory`, in the group if there is one; its exit status, or 128 + signal. */
+/* Runs the program with `memory`, in the group if there is one; its exit status, or 128 +
+ * signal. */
 static int run_program(const char *folder, const char *memory, const char *stats)
 {
     char stats_option[512];

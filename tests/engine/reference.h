@@ -1,5 +1,5 @@
-/* Expected results for tests of whole models: tensors of reference GGUF files, and the measure of distance that
- * the oracle's README defines. */
+/* Expected results for tests of whole models: tensors of reference GGUF files, and the measure
+ * of distance that the oracle's README defines. */
 #ifndef HYPURA_TESTS_ENGINE_REFERENCE_H
 #define HYPURA_TESTS_ENGINE_REFERENCE_H
 

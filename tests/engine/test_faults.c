@@ -1,4 +1,5 @@
-/* Every allocation and every read of a small run fails in turn: a clean error or the right result, and nothing is kept. */
+/* Every allocation and every read of a small run fails in turn: a clean error or the right
+ * result, and nothing is kept. */
 #include "base/fault.h"
 #include "base/ledger.h"
 #include "engine/reference.h"

@@ -1,5 +1,6 @@
-/* What the demonstration says first, as literal tokens and a hash of the logits' bits: the same on every machine, compiler and
- * instruction set. A change of the arithmetic shows here, and must be a new version of the rule. */
+/* What the demonstration says first, as literal tokens and a hash of the logits' bits: the same
+ * on every machine, compiler and instruction set. A change of the arithmetic shows here, and
+ * must be a new version of the rule. */
 #include "engine/reference.h"
 
 #define MODEL_PATH HYPURA_SOURCE_ROOT "/models/hypura-tiny-moe-Q4_K_M.gguf"

@@ -1,5 +1,5 @@
-/* Architectures against another engine's logits and layer states (oracle/arch): with float32 activations closely, on the
- * normal path within that engine's own rounding. */
+/* Architectures against another engine's logits and layer states (oracle/arch): with float32
+ * activations closely, on the normal path within that engine's own rounding. */
 #include <math.h>
 
 #include "engine/reference.h"

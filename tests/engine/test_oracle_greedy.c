@@ -1,5 +1,6 @@
-/* The bundled mixture end to end against another engine's greedy tokens (tests/data/greedy.json): fed
- * along the listed tokens, our best token is the listed one in at least 490 of 512 steps, and wherever that engine was sure. */
+/* The bundled mixture end to end against another engine's greedy tokens
+ * (tests/data/greedy.json): fed along the listed tokens, our best token is the listed one in at
+ * least 490 of 512 steps, and wherever that engine was sure. */
 #include "engine/reference.h"
 
 #define STEPS_EQUAL_MIN 490

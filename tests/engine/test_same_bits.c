@@ -1,5 +1,6 @@
-/* The promise: whatever the budget, threads, backend, instruction set and chunk size, the same tokens and logits. Here each
- * single change from the baseline and a pairwise covering array; the whole product is soak_same_bits.c. */
+/* The promise: whatever the budget, threads, backend, instruction set and chunk size, the same
+ * tokens and logits. Here each single change from the baseline and a pairwise covering array;
+ * the whole product is soak_same_bits.c. */
 #include "engine/same_bits.h"
 
 enum { WEIGHTS, THREADS, IO, DIRECT, ISA, UBATCH, FACTORS };

@@ -1,4 +1,5 @@
-/* Sequences: how tokens are cut into calls and what shares a pass never reaches a bit; errors leave all as it was. */
+/* Sequences: how tokens are cut into calls and what shares a pass never reaches a bit; errors
+ * leave all as it was. */
 #include "engine/same_bits.h"
 
 static hypura_model *open_mixture(const char *weights, uint32_t n_sequences)

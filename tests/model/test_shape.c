@@ -1,4 +1,5 @@
-/* Hyperparameters: what a file says, and every way in which it can say something that must not be run. */
+/* Hyperparameters: what a file says, and every way in which it can say something that must not
+ * be run. */
 #include "model/shape.h"
 
 #include "engine/overrides.h"

@@ -1,4 +1,5 @@
-/* Paged keys and values: pages belong to one sequence at a time, come back, and are clean when given out again. */
+/* Paged keys and values: pages belong to one sequence at a time, come back, and are clean when
+ * given out again. */
 #include "model/state.h"
 
 #include "harness.h"

@@ -193,12 +193,11 @@ static inline bool synthetic_dense_range(
 static inline bool synthetic_experts(const Synthetic *model, Store *store, uint32_t layer,
     const uint32_t *experts, uint32_t n, Error *err)
 {
-    uint32_t n_uses[256], n_given[256] = {0};
+    uint32_t n_given[256] = {0};
     uint32_t n_left = n;
     ExpertWave wave;
 
-    for (uint32_t i = 0; i < n; i++) n_uses[i] = 1;
-    if (!store_experts_begin(store, layer, experts, n_uses, n, err)) return false;
+    if (!store_experts_begin(store, layer, experts, n, err)) return false;
     for (;;) {
         if (!store_experts_next(store, &wave, err)) return false;
         if (wave.n_blocks == 0) break;
