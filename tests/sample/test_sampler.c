@@ -152,63 +152,93 @@ TEST(drawn_ids_do_not_change)
     // Made by a separate program in float64 from the definition in sampler.h.
     static const int32_t wanted[] = {
         96, 401, 318, 55, 456, 83, 359, 166, 207, 415, 359, 166, 152, 41, 83, 179};
-    // clang-format on
+    float logits[512];
+    Sampler sampler;
 
-    static void check_case(size_t i, SamplerOptions options)
-    {
-        Sampler sampler;
-        int32_t token = 77;
-        Error err = {0};
-
-        CHECK(sampler_init(&sampler, options, 4, NULL));
-        bool done = sampler_draw(&sampler, greedy[i].logits, 5, &token, &err);
-        CHECK_CASE(greedy[i].label, done == (greedy[i].wanted >= 0));
-        if (!done) CHECK_ERROR(err, ERROR_NUMERIC);
-        CHECK_CASE(greedy[i].label, token == (done ? greedy[i].wanted : 77));
-        sampler_destroy(&sampler);
+    for (size_t i = 0; i < COUNT(logits); i++) logits[i] = (float)(i * 37 % 512) * 0.015625f;
+    CHECK(sampler_init(&sampler, sampler_default_options(), COUNT(logits), NULL));
+    for (uint64_t i = 0; i < COUNT(wanted); i++) {
+        int32_t token = -1;
+        CHECK(sampler_draw(&sampler, logits, i, &token, NULL));
+        if (!CHECK(token == wanted[i])) printf("    position %d: %d\n", (int)i, token);
     }
+    sampler_destroy(&sampler);
+}
 
-    TEST(greedy_takes_the_best_and_refuses_what_is_no_logit)
-    {
-        for (size_t i = 0; i < COUNT(greedy); i++) {
-            check_case(i, (SamplerOptions){.temperature = 0, .top_p = 1});
-            check_case(i, (SamplerOptions){.temperature = 1, .top_k = 1, .top_p = 1});
-        }
+// clang-format off
+static const struct {
+    const char *label;
+    float logits[4];
+    int32_t wanted; // -1: refused
+} greedy[] = {
+    {"the best",            {1, 3, 2, -1},                          1},
+    {"equals: the lowest",  {2, 3, 3, 3},                           1},
+    {"all equal",           {0, 0, 0, 0},                           0},
+    {"zeros are equal",     {-0.0f, 0, -0.0f, -1},                  0},
+    {"one is possible",     {-INFINITY, -INFINITY, -5, -INFINITY},  2},
+    {"extremes",            {-FLT_MAX, FLT_MAX, 0, 1},              1},
+    {"least of all",        {-FLT_MAX, -INFINITY, -FLT_MAX, -INFINITY}, 0},
+    {"not a number first",  {NAN, 1, 2, 3},                         -1},
+    {"not a number last",   {1, 2, 3, NAN},                         -1},
+    {"plus infinity",       {1, INFINITY, 2, 3},                    -1},
+    {"nothing possible",    {-INFINITY, -INFINITY, -INFINITY, -INFINITY}, -1},
+};
+// clang-format on
+
+static void check_case(size_t i, SamplerOptions options)
+{
+    Sampler sampler;
+    int32_t token = 77;
+    Error err = {0};
+
+    CHECK(sampler_init(&sampler, options, 4, NULL));
+    bool done = sampler_draw(&sampler, greedy[i].logits, 5, &token, &err);
+    CHECK_CASE(greedy[i].label, done == (greedy[i].wanted >= 0));
+    if (!done) CHECK_ERROR(err, ERROR_NUMERIC);
+    CHECK_CASE(greedy[i].label, token == (done ? greedy[i].wanted : 77));
+    sampler_destroy(&sampler);
+}
+
+TEST(greedy_takes_the_best_and_refuses_what_is_no_logit)
+{
+    for (size_t i = 0; i < COUNT(greedy); i++) {
+        check_case(i, (SamplerOptions){.temperature = 0, .top_p = 1});
+        check_case(i, (SamplerOptions){.temperature = 1, .top_k = 1, .top_p = 1});
     }
+}
 
-    TEST(impossible_tokens_are_never_drawn)
-    {
-        const float logits[] = {-INFINITY, 0, -INFINITY, 1, -INFINITY};
+TEST(impossible_tokens_are_never_drawn)
+{
+    const float logits[] = {-INFINITY, 0, -INFINITY, 1, -INFINITY};
 
-        CHECK(drawn((SamplerOptions){.temperature = 1, .top_p = 1}, logits, 5)
-              == (1u << 1 | 1u << 3));
-        CHECK(drawn((SamplerOptions){.temperature = 100, .top_k = 4, .top_p = 1}, logits, 5)
-              == (1u << 1 | 1u << 3));
-    }
+    CHECK(drawn((SamplerOptions){.temperature = 1, .top_p = 1}, logits, 5) == (1u << 1 | 1u << 3));
+    CHECK(drawn((SamplerOptions){.temperature = 100, .top_k = 4, .top_p = 1}, logits, 5)
+          == (1u << 1 | 1u << 3));
+}
 
-    TEST(a_draw_allocates_nothing)
-    {
-        Sampler sampler;
-        float logits[300] = {0};
-        int32_t token;
+TEST(a_draw_allocates_nothing)
+{
+    Sampler sampler;
+    float logits[300] = {0};
+    int32_t token;
 
-        CHECK(sampler_init(&sampler, sampler_default_options(), COUNT(logits), NULL));
-        fault_arm(FAULT_ALLOC, 1, true);
-        for (uint64_t i = 0; i < 10; i++) CHECK(sampler_draw(&sampler, logits, i, &token, NULL));
-        CHECK(fault_count(FAULT_ALLOC) == 0);
-        fault_arm(FAULT_ALLOC, 0, false);
-        sampler_destroy(&sampler);
-    }
+    CHECK(sampler_init(&sampler, sampler_default_options(), COUNT(logits), NULL));
+    fault_arm(FAULT_ALLOC, 1, true);
+    for (uint64_t i = 0; i < 10; i++) CHECK(sampler_draw(&sampler, logits, i, &token, NULL));
+    CHECK(fault_count(FAULT_ALLOC) == 0);
+    fault_arm(FAULT_ALLOC, 0, false);
+    sampler_destroy(&sampler);
+}
 
-    TEST(a_failed_start_holds_nothing)
-    {
-        Sampler sampler;
-        Error err = {0};
+TEST(a_failed_start_holds_nothing)
+{
+    Sampler sampler;
+    Error err = {0};
 
-        fault_arm(FAULT_ALLOC, 1, true);
-        CHECK(!sampler_init(&sampler, sampler_default_options(), 1000, &err));
-        fault_arm(FAULT_ALLOC, 0, false);
-        CHECK_ERROR(err, ERROR_OUT_OF_MEMORY);
-        CHECK(ledger_held(MEM_SCRATCH) == 0);
-        sampler_destroy(&sampler);
-    }
+    fault_arm(FAULT_ALLOC, 1, true);
+    CHECK(!sampler_init(&sampler, sampler_default_options(), 1000, &err));
+    fault_arm(FAULT_ALLOC, 0, false);
+    CHECK_ERROR(err, ERROR_OUT_OF_MEMORY);
+    CHECK(ledger_held(MEM_SCRATCH) == 0);
+    sampler_destroy(&sampler);
+}
