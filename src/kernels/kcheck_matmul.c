@@ -24,36 +24,20 @@ typedef struct ScalePlaces {
     size_t offsets[2];
 } ScalePlaces;
 
-#define ONE(type)                    \
-    {                                \
-        QUANT_##type, 1,             \
-        {                            \
-            offsetof(Block##type, d) \
-        }                            \
-    }
-#define TWO(type, second)                                           \
-    {                                                               \
-        QUANT_##type, 2,                                            \
-        {                                                           \
-            offsetof(Block##type, d), offsetof(Block##type, second) \
-        }                                                           \
-    }
 static const ScalePlaces scale_places[] = {
-    ONE(Q4_0),
-    TWO(Q4_1, m),
-    ONE(Q5_0),
-    TWO(Q5_1, m),
-    ONE(Q8_0),
-    ONE(IQ4_NL),
-    TWO(Q2_K, dmin),
-    ONE(Q3_K),
-    TWO(Q4_K, dmin),
-    TWO(Q5_K, dmin),
-    ONE(Q6_K),
-    ONE(IQ4_XS),
+    {QUANT_Q4_0, 1, {offsetof(BlockQ4_0, d)}},
+    {QUANT_Q5_0, 1, {offsetof(BlockQ5_0, d)}},
+    {QUANT_Q8_0, 1, {offsetof(BlockQ8_0, d)}},
+    {QUANT_IQ4_NL, 1, {offsetof(BlockIQ4_NL, d)}},
+    {QUANT_Q3_K, 1, {offsetof(BlockQ3_K, d)}},
+    {QUANT_Q6_K, 1, {offsetof(BlockQ6_K, d)}},
+    {QUANT_IQ4_XS, 1, {offsetof(BlockIQ4_XS, d)}},
+    {QUANT_Q4_1, 2, {offsetof(BlockQ4_1, d), offsetof(BlockQ4_1, m)}},
+    {QUANT_Q5_1, 2, {offsetof(BlockQ5_1, d), offsetof(BlockQ5_1, m)}},
+    {QUANT_Q2_K, 2, {offsetof(BlockQ2_K, d), offsetof(BlockQ2_K, dmin)}},
+    {QUANT_Q4_K, 2, {offsetof(BlockQ4_K, d), offsetof(BlockQ4_K, dmin)}},
+    {QUANT_Q5_K, 2, {offsetof(BlockQ5_K, d), offsetof(BlockQ5_K, dmin)}},
 };
-#undef ONE
-#undef TWO
 
 /* An f16 of any kind that files may hold; 1 in 32 is what they should not. */
 static uint16_t draw_half(Rng *rng)
