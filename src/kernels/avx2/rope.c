@@ -13,24 +13,28 @@ static void rotate_halves(float *x0, float *x1, const float *cos, const float *s
     }
 }
 
-/* Elements i .. i + 3 of a row of n, as load_row. */
-INLINE __m128 load_half_row(const float *x, size_t i, size_t n)
+/* Four pairs side by side, rotated: even lanes subtract, odd lanes add. */
+INLINE __m256 rotated_pairs(__m256 x, __m128 c, __m128 s)
 {
-    if (n - i >= 4) return _mm_loadu_ps(x + i);
-    return _mm256_castps256_ps128(load_row(x, i, n));
+    __m256 cs = _mm256_set_m128(_mm_unpackhi_ps(c, s), _mm_unpacklo_ps(c, s));
+    __m256 sc = _mm256_set_m128(_mm_unpackhi_ps(s, c), _mm_unpacklo_ps(s, c));
+    __m256 product = _mm256_mul_ps(_mm256_movehdup_ps(x), sc);
+
+    return _mm256_fmaddsub_ps(_mm256_moveldup_ps(x), cs, product);
 }
 
-/* Four pairs side by side: even lanes subtract, odd lanes add. */
 static void rotate_pairs(float *x, const float *cos, const float *sin, size_t n)
 {
-    for (size_t i = 0; i < n; i += 4) {
-        __m256 v = load_row(x, 2 * i, 2 * n);
-        __m128 c = load_half_row(cos, i, n), s = load_half_row(sin, i, n);
-        __m256 cs = _mm256_set_m128(_mm_unpackhi_ps(c, s), _mm_unpacklo_ps(c, s));
-        __m256 sc = _mm256_set_m128(_mm_unpackhi_ps(s, c), _mm_unpacklo_ps(s, c));
-        __m256 product = _mm256_mul_ps(_mm256_movehdup_ps(v), sc);
-        store_row(x, 2 * i, 2 * n, _mm256_fmaddsub_ps(_mm256_moveldup_ps(v), cs, product));
+    size_t i = 0;
+
+    for (; i + 4 <= n; i += 4) {
+        __m128 c = _mm_loadu_ps(cos + i), s = _mm_loadu_ps(sin + i);
+        _mm256_storeu_ps(x + 2 * i, rotated_pairs(_mm256_loadu_ps(x + 2 * i), c, s));
     }
+    if (i == n) return;
+    __m128 c = _mm256_castps256_ps128(load_row(cos, i, n));
+    __m128 s = _mm256_castps256_ps128(load_row(sin, i, n));
+    store_row(x, 2 * i, 2 * n, rotated_pairs(load_row(x, 2 * i, 2 * n), c, s));
 }
 
 void rope_avx2(RopeStyle style, float *x, const float *cos, const float *sin, uint32_t n_rot)
