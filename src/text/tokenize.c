@@ -62,9 +62,8 @@ static bool add_text(TokenizeJob *job, StringView text, TokenizeOptions options,
         && !token_list_add(job->out, vocab->eos, err))
         return false;
 
-    const int32_t *ids = job->out->ids + n_before;
     if (options.add_special && vocab->adds_bos && job->out->n - n_before >= 2
-        && ids[0] == vocab->bos && ids[1] == vocab->bos)
+        && job->out->ids[n_before] == vocab->bos && job->out->ids[n_before + 1] == vocab->bos)
         log_warn("the text begins with the token that is put before it: there are two now");
     return true;
 }
