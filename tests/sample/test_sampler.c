@@ -104,7 +104,7 @@ TEST(tokens_are_drawn_in_proportion)
     double chi_squared = 0;
 
     CHECK(sampler_init(&sampler, options, COUNT(five), NULL));
-    for (uint64_t position = 0; position < N_DRAWS_OF_A_CASE; position++) {
+    for (uint64_t position = 0; position < N_DRAWS; position++) {
         int32_t token = 0;
         CHECK(sampler_draw(&sampler, five, position, &token, NULL));
         counts[token]++;
