@@ -68,6 +68,13 @@ INLINE int64_t load_i64(const void *p)
     return value;
 }
 
+/* Elements 0 to 15 are the low nibbles of 16 bytes, 16 to 31 the high ones. */
+INLINE __m256i nibbles_16(const uint8_t *p)
+{
+    __m256i v = _mm256_srlv_epi64(load_twice(p), _mm256_setr_epi64x(0, 0, 4, 4));
+    return _mm256_and_si256(v, _mm256_set1_epi8(15));
+}
+
 /* The f16 at an offset in each of the blocks of a strip. */
 INLINE __m256 load_f16s(const uint8_t *const block[STRIP_ROWS], size_t offset)
 {

@@ -5,13 +5,6 @@
 
 #include <stddef.h>
 
-/* Elements 0 to 15 are the low nibbles of 16 bytes, 16 to 31 the high ones. */
-INLINE __m256i nibbles_16(const uint8_t *p)
-{
-    __m256i v = _mm256_srlv_epi64(load_twice(p), _mm256_setr_epi64x(0, 0, 4, 4));
-    return _mm256_and_si256(v, _mm256_set1_epi8(15));
-}
-
 /* Bit i of 32 bits in byte i, at 0x10. */
 INLINE __m256i fifth_bits(const uint8_t *p)
 {
