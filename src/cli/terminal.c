@@ -54,6 +54,7 @@ static bool is_shown_as_it_is(uint32_t code_point)
 
 void terminal_write_text(const char *text, size_t n_bytes)
 {
+    if (n_bytes == 0) return; // and `text` may be NULL
     if (!terminal_is(stdout)) {
         fwrite(text, 1, n_bytes, stdout);
         return;
