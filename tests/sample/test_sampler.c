@@ -207,6 +207,26 @@ TEST(greedy_takes_the_best_and_refuses_what_is_no_logit)
     }
 }
 
+TEST(the_reason_names_the_token)
+{
+    const float logits[] = {0, INFINITY};
+    Sampler sampler;
+    int32_t token;
+    Error err = {0};
+
+    CHECK(sampler_init(&sampler, (SamplerOptions){0}, 2, NULL));
+    CHECK(!sampler_draw(&sampler, logits, 0, &token, &err));
+    CHECK(strstr(err.message, "token 1 is inf") != NULL);
+    sampler_destroy(&sampler);
+}
+
+TEST(equals_of_the_best_pass_min_p_1)
+{
+    const float logits[] = {1, 1, 0.5f};
+
+    CHECK(drawn((SamplerOptions){.temperature = 1, .top_p = 1, .min_p = 1}, logits, 3) == 3u);
+}
+
 TEST(impossible_tokens_are_never_drawn)
 {
     const float logits[] = {-INFINITY, 0, -INFINITY, 1, -INFINITY};

@@ -37,6 +37,15 @@ TEST(decode_reads_as_the_users_of_gguf_do)
     }
 }
 
+TEST(decode_stops_at_the_end_of_the_view)
+{
+    Char chars[2];
+
+    CHECK(chars_decode((StringView){"\xe4\xb8\xad", 2}, chars) == 2);
+    CHECK(char_code(chars[0]) == 0xfffd && char_code(chars[1]) == 0xfffd);
+    CHECK(chars_decode((StringView){NULL, 0}, chars) == 0);
+}
+
 TEST(encode_undoes_decode_for_every_code_point)
 {
     for (uint32_t code = 0; code < 0x110000; code++) {

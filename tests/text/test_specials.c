@@ -59,8 +59,8 @@ TEST(control_tokens_need_parse_special_and_user_defined_ones_do_not)
 
 TEST(phi_3_tokens_swallow_white_space_behind_them_and_masks_before)
 {
-    static const MadeToken phi[] = {
-        {.text = "<|user|>", .type = 3}, {.text = "<s>", .type = 3}, {.text = "<mask>", .type = 4}};
+    static const MadeToken phi[] = {{.text = "<|user|>", .type = 3}, {.text = "<s>", .type = 3},
+        {.text = "<mask>", .type = 4}, {.text = "          ", .type = 4}};
     Made made;
 
     made_bpe(&made, "gpt-2", phi, COUNT(phi), NULL, 0);
@@ -68,12 +68,15 @@ TEST(phi_3_tokens_swallow_white_space_behind_them_and_masks_before)
     Vocab *vocab = made_vocab(&made);
     CHECK(cuts(vocab, "a <|user|> \n\t b<s> c", true, "a |{<|user|> \n\t }|b|{<s>}| c|"));
     CHECK(cuts(vocab, "<|user|>  <|user|>", true, "{<|user|>  }|{<|user|>}|"));
+    // What a longer token took is not there any more. (That one swallows what is behind it.)
+    CHECK(cuts(vocab, "<|user|>           a", true, "{<|user|>}|{           }|a|"));
     vocab_free(vocab);
 
     made_bpe(&made, "jina-v2-de", phi, COUNT(phi), NULL, 0);
     vocab = made_vocab(&made);
     CHECK(cuts(vocab, "a \n<mask> b  <mask>", true, "a|{<mask>}| b|{<mask>}|"));
     CHECK(cuts(vocab, "  <mask>", true, "{<mask>}|"));
+    CHECK(cuts(vocab, "          <mask>", true, "{          }|{<mask>}|"));
     vocab_free(vocab);
 }
 
