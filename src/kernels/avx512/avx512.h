@@ -15,7 +15,8 @@ void acts_fill_avx512(
 #define MATMUL_TYPES_AVX512(X) \
     X(f32, F32) X(f16, F16) X(bf16, BF16) \
     X(q8_0, Q8_0) X(q4_0, Q4_0) X(q4_1, Q4_1) X(q5_0, Q5_0) X(q5_1, Q5_1) X(iq4_nl, IQ4_NL) \
-    X(mxfp4, MXFP4) X(q4_k, Q4_K) X(q6_k, Q6_K)
+    X(mxfp4, MXFP4) X(q2_k, Q2_K) X(q3_k, Q3_K) X(q4_k, Q4_K) X(q5_k, Q5_K) X(q6_k, Q6_K) \
+    X(iq4_xs, IQ4_XS)
 // clang-format on
 
 #define X(function, type) MatmulFn matmul_##function##_avx512;
