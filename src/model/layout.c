@@ -9,6 +9,19 @@
 /* Room for widening a range to the drive's alignment on both sides (4 KiB at most is usual). */
 #define ALIGNMENT_ROOM 8192
 
+/* A model is cut into at least so many blocks, as far as they stay worth a read: a small one
+ * has to run in a quarter of its bytes, three blocks at a time. */
+#define BLOCKS_MIN      16
+#define BLOCK_BYTES_MIN (128u << 10)
+
+static uint32_t block_bytes(const Weights *weights)
+{
+    uint64_t n_bytes = weights->weight_bytes / BLOCKS_MIN;
+
+    if (n_bytes < BLOCK_BYTES_MIN) n_bytes = BLOCK_BYTES_MIN;
+    return n_bytes < BLOCK_BYTES_MAX ? (uint32_t)n_bytes : BLOCK_BYTES_MAX;
+}
+
 static Extent extent_of(const GgufTensor *tensor, uint64_t first_byte, uint64_t n_bytes)
 {
     assert(n_bytes <= UINT32_MAX);
@@ -17,20 +30,20 @@ static Extent extent_of(const GgufTensor *tensor, uint64_t first_byte, uint64_t 
         .offset_bytes = tensor->offset_bytes + first_byte};
 }
 
-static uint32_t rows_per_block(const Matrix *matrix)
+static uint32_t rows_per_block(const Matrix *matrix, uint32_t n_bytes)
 {
-    uint64_t n_rows = (BLOCK_BYTES_MAX - ALIGNMENT_ROOM) / matrix->row_bytes;
+    uint64_t n_rows = (n_bytes - ALIGNMENT_ROOM) / matrix->row_bytes;
 
     if (n_rows > 16) n_rows -= n_rows % 16; // whole kernel tiles
     if (n_rows > matrix->n_out) n_rows = matrix->n_out;
     return n_rows == 0 ? 1 : (uint32_t)n_rows;
 }
 
-/* Numbers the matrix's blocks from *n_blocks on. */
-static void number_blocks(Matrix *matrix, uint32_t *n_blocks)
+/* Cuts the matrix into blocks of at most n_bytes, numbered from *n_blocks on. */
+static void number_blocks(Matrix *matrix, uint32_t n_bytes, uint32_t *n_blocks)
 {
     if (!matrix->tensor || matrix->trunk != TRUNK_NONE) return;
-    matrix->rows_per_block = rows_per_block(matrix);
+    matrix->rows_per_block = rows_per_block(matrix, n_bytes);
     matrix->n_blocks = (matrix->n_out + matrix->rows_per_block - 1) / matrix->rows_per_block;
     matrix->first_block = *n_blocks;
     *n_blocks += matrix->n_blocks;
@@ -103,15 +116,15 @@ static bool check_sizes(const Weights *weights, Error *err)
 bool layout_make(BlockMap *out, Weights *weights, const Shape *shape, Error *err)
 {
     Matrix *matrices[LAYER_MATRICES];
-    uint32_t n_dense = 0;
+    uint32_t n_dense = 0, n_bytes = block_bytes(weights);
 
     *out = (BlockMap){.n_trunk = weights->n_trunk, .weight_bytes = weights->weight_bytes};
     if (!check_sizes(weights, err)) return false;
     for (uint32_t layer = 0; layer < weights->n_layer; layer++) {
         layer_matrices(&weights->layers[layer], matrices);
-        for (size_t i = 0; i < LAYER_MATRICES; i++) number_blocks(matrices[i], &n_dense);
+        for (size_t i = 0; i < LAYER_MATRICES; i++) number_blocks(matrices[i], n_bytes, &n_dense);
     }
-    number_blocks(&weights->head, &n_dense);
+    number_blocks(&weights->head, n_bytes, &n_dense);
 
     out->n_dense = n_dense;
     out->n_expert = shape->n_expert;
