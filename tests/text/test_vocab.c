@@ -6,6 +6,7 @@
 #include "text/oracle.h"
 
 #include "base/log.h"
+#include "gguf/writer.h"
 #include "text/made.h"
 
 /* Pre-tokenizers and models that are not built; each must be refused by name. */
@@ -119,4 +120,134 @@ TEST(absent_keys_have_the_defaults_of_their_model)
     CHECK(!vocab_adds_bos(vocab) && vocab_n_tokens(vocab) == 256);
     vocab_free(vocab);
     vocab_free(NULL);
+}
+
+/* A file with these keys, opened for its metadata; checks that loading fails and why. */
+typedef struct KeyCase {
+    const char *label;
+    void (*write)(GgufWriter *writer);
+    ErrorId wanted; // ERROR_NONE: loads
+    const char *reason;
+} KeyCase;
+
+static const StringView three[] = {{"a", 1}, {"b", 1}, {"ab", 2}};
+static const StringView one_merge[] = {{"a b", 3}};
+
+static void write_bpe(GgufWriter *writer)
+{
+    gguf_writer_string(writer, "tokenizer.ggml.model", view_of("gpt2"));
+    gguf_writer_string(writer, "tokenizer.ggml.pre", view_of("gpt-2"));
+    gguf_writer_strings(writer, "tokenizer.ggml.tokens", three, 3);
+    gguf_writer_strings(writer, "tokenizer.ggml.merges", one_merge, 1);
+}
+
+static void write_no_model(GgufWriter *writer)
+{
+    gguf_writer_strings(writer, "tokenizer.ggml.tokens", three, 3);
+}
+
+static void write_no_tokens(GgufWriter *writer)
+{
+    gguf_writer_string(writer, "tokenizer.ggml.model", view_of("gpt2"));
+}
+
+static void write_model_number(GgufWriter *writer)
+{
+    gguf_writer_u32(writer, "tokenizer.ggml.model", 1);
+}
+
+static void write_token_numbers(GgufWriter *writer)
+{
+    const int32_t numbers[] = {1, 2, 3};
+
+    gguf_writer_string(writer, "tokenizer.ggml.model", view_of("gpt2"));
+    gguf_writer_i32s(writer, "tokenizer.ggml.tokens", numbers, 3);
+}
+
+static void write_few_scores(GgufWriter *writer)
+{
+    const float scores[] = {0, 0};
+
+    write_bpe(writer);
+    gguf_writer_f32s(writer, "tokenizer.ggml.scores", scores, 2);
+}
+
+static void write_many_types(GgufWriter *writer)
+{
+    const int32_t types[] = {1, 1, 1, 1};
+
+    write_bpe(writer);
+    gguf_writer_i32s(writer, "tokenizer.ggml.token_type", types, 4);
+}
+
+static void write_far_bos(GgufWriter *writer)
+{
+    write_bpe(writer);
+    gguf_writer_u32(writer, "tokenizer.ggml.bos_token_id", 3);
+}
+
+static void write_huge_eos(GgufWriter *writer)
+{
+    write_bpe(writer);
+    gguf_writer_u64(writer, "tokenizer.ggml.eos_token_id", UINT64_C(1) << 33);
+}
+
+static void write_none_ids(GgufWriter *writer)
+{
+    write_bpe(writer);
+    gguf_writer_u32(writer, "tokenizer.ggml.bos_token_id", UINT32_MAX);
+    gguf_writer_i32(writer, "tokenizer.ggml.padding_token_id", -1);
+}
+
+static void write_text_flag(GgufWriter *writer)
+{
+    write_bpe(writer);
+    gguf_writer_string(writer, "tokenizer.ggml.add_bos_token", view_of("true"));
+}
+
+static const KeyCase key_cases[] = {
+    {"whole", write_bpe, ERROR_NONE, ""},
+    {"ids that say none", write_none_ids, ERROR_NONE, ""},
+    {"no model", write_no_model, ERROR_KEY_MISSING, "tokenizer.ggml.model"},
+    {"no tokens", write_no_tokens, ERROR_KEY_MISSING, "tokenizer.ggml.tokens"},
+    {"model is a number", write_model_number, ERROR_KEY_TYPE, "tokenizer.ggml.model"},
+    {"tokens are numbers", write_token_numbers, ERROR_KEY_TYPE, "tokenizer.ggml.tokens"},
+    {"two scores for three", write_few_scores, ERROR_TOKENIZER, "2 elements for 3 tokens"},
+    {"four types for three", write_many_types, ERROR_TOKENIZER, "4 elements for 3 tokens"},
+    {"bos behind the last", write_far_bos, ERROR_TOKENIZER, "bos_token_id 3"},
+    {"eos of 34 bits", write_huge_eos, ERROR_TOKENIZER, "eos_token_id"},
+    {"flag is a text", write_text_flag, ERROR_KEY_TYPE, "add_bos_token"},
+};
+
+static void check_keys(const KeyCase *c)
+{
+    GgufWriter *writer = gguf_writer_create(NULL);
+    const uint8_t *header;
+    size_t n_bytes;
+    char path[256];
+    Vocab *vocab = NULL;
+    Error err = {0};
+
+    c->write(writer);
+    CHECK(gguf_writer_header(writer, &header, &n_bytes, NULL));
+    snprintf(path, sizeof(path), "%s/keys.gguf", harness_temporary_folder());
+    FILE *file = fopen(path, "wb");
+    CHECK(file && fwrite(header, 1, n_bytes, file) == n_bytes);
+    if (file) fclose(file);
+    gguf_writer_free(writer);
+
+    GgufFile *gguf = gguf_open(path, GGUF_METADATA_ONLY, NULL, 0, &err);
+    if (!CHECK_CASE(c->label, gguf != NULL)) return;
+    CHECK_CASE(c->label, vocab_load(gguf, &vocab, &err) == (c->wanted == ERROR_NONE));
+    gguf_close(gguf);
+    CHECK_ERROR(err, c->wanted);
+    CHECK_CASE(c->label, strstr(err.message, c->reason) != NULL);
+    CHECK_CASE(c->label, (vocab != NULL) == (c->wanted == ERROR_NONE));
+    vocab_free(vocab);
+}
+
+TEST(keys_of_a_file_are_checked_before_they_are_believed)
+{
+    log_set_level(LOG_QUIET);
+    for (size_t i = 0; i < COUNT(key_cases); i++) check_keys(&key_cases[i]);
 }
