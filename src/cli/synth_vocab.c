@@ -2,7 +2,7 @@
  *
  *   0 to 255        one token a byte
  *   256 to 355      syllables ("ba" to "zu"), each with the merge that makes it
- *   from 356 on     words of two and more syllables behind a blank, which only come out of
+ *   from 356 on     words of one and more syllables behind a blank, which only come out of
  *                   the model; they make noise that can be read
  *   the last two    begin and end of a text
  *
@@ -45,16 +45,16 @@ static size_t write_syllable(uint32_t syllable, char *out)
     return 2;
 }
 
-/* The number in base 100, at least two digits, a syllable each; all different. */
+/* The number in base 100, a syllable each digit; all different. */
 static size_t write_word(uint32_t number, char *out)
 {
     uint32_t digits[5], n_digits = 0;
     size_t n_bytes = write_byte(' ', out);
 
-    while (n_digits < 2 || number > 0) {
+    do {
         digits[n_digits++] = number % N_SYLLABLES;
         number /= N_SYLLABLES;
-    }
+    } while (number > 0);
     while (n_digits > 0) n_bytes += write_syllable(digits[--n_digits], out + n_bytes);
     return n_bytes;
 }

@@ -44,6 +44,46 @@ TEST(the_result_is_a_gguf_file_with_the_named_tensors)
     gguf_close(gguf);
 }
 
+/* Rows of a tensor, at the start of `out`. */
+static void read_rows(
+    const GgufFile *gguf, const char *name, size_t n_rows, float *out, size_t *n_row)
+{
+    const GgufTensor *tensor = gguf_find_tensor(gguf, view_of(name));
+    Error err = {0};
+
+    *n_row = tensor ? tensor->dims[0] : 0;
+    CHECK_CASE(name, tensor
+                         && file_read_at(gguf_shards(gguf), tensor->offset_bytes, out,
+                             n_rows * *n_row * sizeof(float), &err));
+}
+
+/* What a token gives does not depend on those behind it, so a prefix has the same rows. */
+TEST(each_row_stands_at_its_place)
+{
+    static const char *const names[] = {"logits", "result_norm", "l_out-0", "l_out-2", "l_out-3"};
+    const char *model = program_tiny_model("tiny-dense");
+    const char *long_path = program_path("3.gguf"), *short_path = program_path("2.gguf");
+    Error err = {0};
+
+    CHECK(RUN(&program, "logits", model, "--tokens", "5,6,7", "--layers", "-o", long_path) == 0);
+    CHECK(RUN(&program, "logits", model, "--tokens", "5,6", "--layers", "-o", short_path) == 0);
+    GgufFile *long_file = gguf_open(long_path, GGUF_TENSOR_DATA, NULL, 0, &err);
+    GgufFile *short_file = gguf_open(short_path, GGUF_TENSOR_DATA, NULL, 0, &err);
+    CHECK(long_file && short_file);
+    for (size_t i = 0; long_file && short_file && i < COUNT(names); i++) {
+        static float want[3 * 512], got[2 * 512];
+        size_t n;
+        read_rows(long_file, names[i], 3, want, &n);
+        read_rows(short_file, names[i], 2, got, &n);
+        CHECK_BITS(want, got, 2 * n * sizeof(float));
+        CHECK_CASE(names[i], memcmp(want, want + n, n * sizeof(float)) != 0);
+        CHECK_CASE(names[i], memcmp(want + n, want + 2 * n, n * sizeof(float)) != 0);
+        for (size_t k = 0; k < 3; k++) CHECK_CASE(names[i], want[k * n + 1] != 0);
+    }
+    gguf_close(long_file);
+    gguf_close(short_file);
+}
+
 TEST(standard_output_gets_the_same_file)
 {
     const char *model = program_tiny_model("tiny-dense"), *path = program_path("logits.gguf");

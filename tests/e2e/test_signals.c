@@ -1,7 +1,18 @@
 /* Ctrl-C and its relatives: a clean end with what was done, and nothing left behind. */
 #include "program.h"
 
+#include <sys/stat.h>
+
 static Program program;
+
+/* Waits until a program has begun to write a file, or has ended. */
+static void wait_for_bytes(const char *path)
+{
+    struct stat status;
+
+    while (stat(path, &status) != 0 || status.st_size == 0)
+        if (waitpid(program.pid, NULL, WNOHANG) != 0) return;
+}
 
 TEST(a_signal_ends_the_text_with_its_statistics)
 {
@@ -34,7 +45,7 @@ TEST(an_interrupted_synth_leaves_nothing)
     const char *path = program_path("large.gguf"), *partial = program_path("large.gguf.partial");
 
     program_start(&program, (const char *const[]){"synth", "mixtral-8x7b", path, NULL});
-    while (access(partial, F_OK) != 0 && waitpid(program.pid, NULL, WNOHANG) == 0) continue;
+    wait_for_bytes(partial);
     CHECK(kill(program.pid, SIGINT) == 0);
     program_wait(&program);
     if (program.status == 5) TEST_SKIP("26 GiB are not free here");
@@ -42,4 +53,21 @@ TEST(an_interrupted_synth_leaves_nothing)
     CHECK(access(partial, F_OK) != 0);
     CHECK(access(path, F_OK) != 0);
     CHECK(program.n_out == 0);
+}
+
+/* Both signals wait while it is stopped, so none can be lost and the second finds the first. */
+TEST(a_second_signal_ends_at_once_and_removes_the_partial_file)
+{
+    const char *path = program_path("second.gguf"), *partial = program_path("second.gguf.partial");
+
+    program_start(&program, (const char *const[]){"synth", "mixtral-8x7b", path, NULL});
+    wait_for_bytes(partial);
+    CHECK(kill(program.pid, SIGSTOP) == 0);
+    CHECK(kill(program.pid, SIGINT) == 0 && kill(program.pid, SIGTERM) == 0);
+    CHECK(kill(program.pid, SIGCONT) == 0);
+    program_wait(&program);
+    if (program.status == 5) TEST_SKIP("26 GiB are not free here");
+    CHECK(program.status == 130 || program.status == 143);
+    CHECK(!strstr(program.err, "interrupted"));
+    CHECK(access(partial, F_OK) != 0);
 }
