@@ -110,7 +110,7 @@ static const struct {
     {"too many",        VERB_INSPECT, {"m", "x"},                   "unexpected argument 'x'", "hypura inspect MODEL"},
     {"unknown",         VERB_RUN,     {"m", "--wieghts", "3"},      "unknown option '--wieghts'", "--weights"},
     {"not like any",    VERB_RUN,     {"m", "--frobnicate"},        "unknown option '--frobnicate'", "hypura help run"},
-    {"two letters",     VERB_RUN,     {"m", "-qv"},                 "unknown option '-qv'", "-q"},
+    {"two letters",     VERB_RUN,     {"m", "-qv"},                 "unknown option '-qv'", "-v"},
     {"another verb's",  VERB_INSPECT, {"m", "--temp", "1"},         "'--temp' is of other verbs", "hypura help inspect"},
     {"of a later one",  VERB_RUN,     {"m", "--prefetch", "off"},   "unknown option '--prefetch'", "hypura help"},
     {"twice",           VERB_RUN,     {"m", "-n", "1", "--predict", "2"}, "--predict is given twice", "help"},
