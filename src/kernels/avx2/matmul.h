@@ -98,6 +98,14 @@ INLINE __m256i sum_rows(const __m256i v[STRIP_ROWS])
     return sum_of_halves(low, high);
 }
 
+/* A value in its register, here. gcc would add a chain of sums as a tree, all of whose leaves
+ * are spilled, and load an operand again for each use. */
+INLINE __m256i keep(__m256i v)
+{
+    __asm__("" : "+x"(v));
+    return v;
+}
+
 /* Signed bytes times signed bytes, neighbours added: |w| times a with the sign of w. |-128|
  * is right as an unsigned byte, and codes of activations are never -128, so a pair is at
  * most 2 * 128 * 127 = 32512. */

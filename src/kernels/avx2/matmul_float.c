@@ -8,7 +8,7 @@
 
 #define LANES      16
 #define GROUP_ROWS 3   // activation rows that go together
-#define TILES      8   // tiles of weight rows that use a piece of the activations while in L1
+#define TILES      16  // tiles of weight rows that use a piece of the activations while in L1
 #define TILE_ONE   4   // weight rows of a tile for one activation row
 #define TILE_MORE  2   // and for more
 #define PIECE_COLS 512 // columns of such a piece

@@ -70,7 +70,7 @@ INLINE __m256i k_isum(
     UNROLL
     for (uint32_t i = 0; i < K_VECTORS; i++) {
         __m256i p = k_multiply(type, codes[i], load_256(q + 32 * i));
-        isum = _mm256_add_epi32(isum, _mm256_madd_epi16(p, k_scale_of(scales, i)));
+        isum = keep(_mm256_add_epi32(isum, _mm256_madd_epi16(p, k_scale_of(scales, i))));
     }
     if (type.bias == 0) return isum;
     __m256i excess = _mm256_slli_epi32(_mm256_madd_epi16(scales, sums), k_bias_shift(type));

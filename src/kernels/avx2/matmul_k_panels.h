@@ -101,27 +101,27 @@ INLINE void k_panel_isums(KType type, uint32_t n_halves, __m256i isum[TILE_ROWS]
     for (uint32_t n = 0; n < type.n_groups * n_parts; n++) {
         __m256i p[TILE_ROWS][2];
         UNROLL
+        for (uint32_t i = 0; i < TILE_ROWS; i++) {
+            UNROLL
+            for (uint32_t j = 0; j < n_halves; j++)
+                p[i][j] = type.bias > 0 ? start->v[n][j] : _mm256_setzero_si256();
+        }
+        UNROLL
         for (uint32_t c = 0; c < type.n_chained; c++) {
-            uint32_t k = (n * type.n_chained + c) * 4;
             __m256i a[2];
             UNROLL
             for (uint32_t j = 0; j < n_halves; j++)
-                a[j] = load_256(q + k * ACTS_PANEL_ROWS + 32 * j);
+                a[j] = keep(load_256(q + 4 * c * ACTS_PANEL_ROWS + 32 * j));
             UNROLL
             for (uint32_t i = 0; i < TILE_ROWS; i++) {
-                __m256i w = _mm256_set1_epi32(load_i32(codes + i * K_ELEMENTS + k));
+                __m256i w = _mm256_set1_epi32(load_i32(codes + i * K_ELEMENTS + 4 * c));
                 UNROLL
-                for (uint32_t j = 0; j < n_halves; j++) {
-                    __m256i product = k_multiply(type, w, a[j]);
-                    if (c > 0)
-                        p[i][j] = _mm256_add_epi16(p[i][j], product);
-                    else if (type.bias > 0)
-                        p[i][j] = _mm256_add_epi16(start->v[n][j], product);
-                    else
-                        p[i][j] = product;
-                }
+                for (uint32_t j = 0; j < n_halves; j++)
+                    p[i][j] = keep(_mm256_add_epi16(p[i][j], k_multiply(type, w, a[j])));
             }
         }
+        codes += 4 * type.n_chained;
+        q += 4 * type.n_chained * ACTS_PANEL_ROWS;
         UNROLL
         for (uint32_t i = 0; i < TILE_ROWS; i++) {
             __m256i scale = _mm256_set1_epi32(strip->scales[l][first + i][n / n_parts]);

@@ -71,8 +71,9 @@ INLINE __m256i mxfp4_codes(const uint8_t *block)
  * normal number, else a denormal; NaN for 255. */
 INLINE __m256 mxfp4_scales(const uint8_t *const block[STRIP_ROWS])
 {
-    __m256i e = _mm256_setr_epi32(block[0][0], block[1][0], block[2][0], block[3][0], block[4][0],
-        block[5][0], block[6][0], block[7][0]);
+    __m256i e = _mm256_cvtepu8_epi32(_mm_setr_epi8((char)block[0][0], (char)block[1][0],
+        (char)block[2][0], (char)block[3][0], (char)block[4][0], (char)block[5][0],
+        (char)block[6][0], (char)block[7][0], 0, 0, 0, 0, 0, 0, 0, 0));
     __m256i normal = _mm256_slli_epi32(_mm256_sub_epi32(e, _mm256_set1_epi32(1)), 23);
     __m256i denormal = _mm256_sllv_epi32(_mm256_set1_epi32(0x00200000), e); // e is 0 or 1
     __m256i scale =

@@ -134,14 +134,14 @@ INLINE void q_panel_isums(QType type, uint32_t n_halves, __m256i isum[TILE_ROWS]
             __m256i a[2];
             UNROLL
             for (uint32_t j = 0; j < n_halves; j++)
-                a[j] = load_256(q + (n + c) * 4 * ACTS_PANEL_ROWS + 32 * j);
+                a[j] = keep(load_256(q + (n + c) * 4 * ACTS_PANEL_ROWS + 32 * j));
             UNROLL
             for (uint32_t i = 0; i < TILE_ROWS; i++) {
                 __m256i w = _mm256_set1_epi32(load_i32(codes + i * Q_ELEMENTS + (n + c) * 4));
                 UNROLL
                 for (uint32_t j = 0; j < n_halves; j++) {
                     __m256i product = q_multiply(type, w, a[j]);
-                    p[i][j] = c == 0 ? product : _mm256_add_epi16(p[i][j], product);
+                    p[i][j] = c == 0 ? product : keep(_mm256_add_epi16(p[i][j], product));
                 }
             }
         }
@@ -150,7 +150,7 @@ INLINE void q_panel_isums(QType type, uint32_t n_halves, __m256i isum[TILE_ROWS]
             UNROLL
             for (uint32_t j = 0; j < n_halves; j++) {
                 __m256i wide = _mm256_madd_epi16(p[i][j], ones);
-                isum[i][j] = n == 0 ? wide : _mm256_add_epi32(isum[i][j], wide);
+                isum[i][j] = n == 0 ? wide : keep(_mm256_add_epi32(isum[i][j], wide));
             }
         }
     }
