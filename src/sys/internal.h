@@ -48,8 +48,9 @@ CHECKED bool seccomp_enter(bool writes, bool *is_on, Error *err);
 uint32_t cpu_usable_threads_below(const char *root);
 uint32_t cpu_usable_cores_below(const char *root);
 
-/* open(2) for reading, without letting the file's access time be written where we may ask for that (its owner may, and
- * root): a run that only reads must not send a single byte to the drive. -1 and errno as open. */
+/* open(2) for reading, without letting the file's access time be written where we may ask for
+ * that (its owner may, and root): a run that only reads must not send a single byte to the
+ * drive. -1 and errno as open. */
 int file_open_untouched(const char *path, int flags);
 
 #endif
