@@ -23,7 +23,7 @@ static size_t find_tensor(const SynthModel *model, const char *name)
 {
     for (size_t i = 0; i < model->n_tensors; i++)
         if (strcmp(model->tensors[i].name, name) == 0) return i;
-    CHECK_CASE(name, !"found");
+    CHECK_CASE(name, false);
     return 0;
 }
 

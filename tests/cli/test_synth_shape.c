@@ -39,7 +39,7 @@ TEST(shapes_have_the_published_numbers_of_parameters)
         if (shape && synth_plan(shape, "Q4_K_M", &arena, &model, &err))
             CHECK_CASE(cases[i].name, n_elements(&model) == cases[i].want);
         else
-            CHECK_CASE(cases[i].name, !"planned");
+            CHECK_CASE(cases[i].name, false);
         arena_destroy(&arena);
     }
 }
