@@ -96,17 +96,19 @@ static void set_generation_ends(Vocab *vocab, const VocabSource *source)
     if (has(vocab, "<|tool_response>")) clear(vocab, "</s>", TOKEN_ENDS_GENERATION);
 }
 
-static bool name_contains(StringView name, const char *lower)
+static char ascii_lower(char c)
 {
-    size_t n = strlen(lower);
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+/* Does the name, its ASCII letters in lower case, hold the word? */
+static bool name_contains(StringView name, const char *word)
+{
+    size_t n = strlen(word);
 
     for (size_t i = 0; i + n <= name.n_bytes; i++) {
         size_t k = 0;
-        while (
-            k < n
-            && (name.data[i + k] | (name.data[i + k] >= 'A' && name.data[i + k] <= 'Z' ? 0x20 : 0))
-                   == lower[k])
-            k++;
+        while (k < n && ascii_lower(name.data[i + k]) == word[k]) k++;
         if (k == n) return true;
     }
     return false;
