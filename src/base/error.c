@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "base/printable.h"
-#include "base/utf8.h"
 
 // Wrapped for the analyzer, which sees one file at a time (cmake/analyzer.h).
 #undef error_set
@@ -47,10 +46,7 @@ static size_t format_printable(char *out, size_t out_bytes, const char *format, 
     int n = vsnprintf(text, sizeof(text), format, arguments);
     size_t n_bytes = n < 0 ? 0 : (size_t)n;
 
-    if (n_bytes >= sizeof(text)) {
-        n_bytes = sizeof(text) - 1;
-        n_bytes -= utf8_incomplete_tail(text, n_bytes);
-    }
+    if (n_bytes >= sizeof(text)) n_bytes = sizeof(text) - 1; // half a character finds no room
     return printable_copy(out, out_bytes, text, n_bytes);
 }
 

@@ -64,6 +64,8 @@ TEST(arena_refuses_sizes_that_wrap)
 
     CHECK(!arena_alloc(&arena, SIZE_MAX, &err));
     CHECK_ERROR(err, ERROR_TOO_LARGE);
+    CHECK(!arena_alloc(&arena, SIZE_MAX - 14, &err));
+    CHECK_ERROR(err, ERROR_TOO_LARGE);
     CHECK(!arena_alloc(&arena, SIZE_MAX - 15, &err));
     CHECK_ERROR(err, ERROR_TOO_LARGE);
     CHECK(!arena_alloc_array(&arena, SIZE_MAX / 2, 3, &err));

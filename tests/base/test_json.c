@@ -219,6 +219,61 @@ TEST(json_parse_survives_every_failed_allocation)
     json_free(fine);
 }
 
+/* A key and a value that must be repaired, which allocates too. */
+TEST(json_repair_survives_every_failed_allocation)
+{
+    SKIP_WITHOUT_JSON();
+    uint64_t n_allocations = 1;
+
+    for (uint64_t nth = 0; nth <= n_allocations; nth++) {
+        Error err = {0};
+        fault_arm(FAULT_ALLOC, nth, false);
+        Json *object = json_object();
+        json_set_text(object, "a\xff", view_of("b\xff"));
+        const char *text = write_text(object, &err);
+        if (nth == 0) n_allocations = fault_count(FAULT_ALLOC);
+        fault_arm(FAULT_ALLOC, 0, false);
+        CHECK((text != NULL) == (nth == 0));
+        CHECK(nth == 0 || err.id == ERROR_OUT_OF_MEMORY);
+        json_free(object);
+        CHECK(ledger_total() == 0);
+    }
+    CHECK(n_allocations > 4);
+}
+
+TEST(json_parse_does_not_hide_what_failed_before)
+{
+    SKIP_WITHOUT_JSON();
+    Error err = {0};
+    Json *object = json_object();
+
+    fault_arm(FAULT_ALLOC, 1, false);
+    json_set_u64(object, "lost", 1);
+    fault_arm(FAULT_ALLOC, 0, false);
+    Json *other = json_parse(view_of("[1]"), NULL);
+    CHECK(other);
+    json_free(other);
+    CHECK(!write_text(object, &err));
+    CHECK_ERROR(err, ERROR_OUT_OF_MEMORY);
+    json_free(object);
+}
+
+TEST(json_documents_may_be_single_values)
+{
+    SKIP_WITHOUT_JSON();
+    Json *number = json_parse(view_of(" 7 "), NULL);
+    Json *text = json_parse(view_of("\"a\\u0000b\""), NULL);
+    Json *infinite = json_f64((double)INFINITY);
+
+    CHECK(json_get_i64(number, 0) == 7);
+    CHECK(view_equal(json_get_text(text), (StringView){"a\0b", 3}));
+    const char *shown = write_text(infinite, NULL);
+    CHECK(shown && strcmp(shown, "null\n") == 0);
+    json_free(number);
+    json_free(text);
+    json_free(infinite);
+}
+
 TEST(json_write_tells_a_full_drive)
 {
     SKIP_WITHOUT_JSON();
