@@ -82,7 +82,8 @@ HYPURA_API const char *hypura_piece(
     const hypura_model *model, int32_t token, bool show_special, size_t *n_bytes);
 HYPURA_API void hypura_free(void *memory);
 
-/* Tokens to text as they come, never half a character. *text is borrowed until the next
+/* Tokens to text as they come, never half a character; the text goes on behind another one, so
+ * a leading blank stays. *text is borrowed until the next
  * call on the stream; it may be empty. hypura_text_stream_end gives what was held back. */
 typedef struct hypura_text_stream hypura_text_stream;
 HYPURA_API hypura_text_stream *hypura_text_stream_create(

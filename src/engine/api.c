@@ -217,10 +217,12 @@ hypura_text_stream *hypura_text_stream_create(const hypura_model *model, hypura_
     Error e = {0};
     hypura_text_stream *stream = mem_alloc(MEM_TEXT, sizeof *stream, &e);
 
-    if (stream)
-        stream->vocab = model->loaded.vocab;
-    else
+    if (!stream) {
         fail(err, &e);
+        return NULL;
+    }
+    stream->vocab = model->loaded.vocab;
+    stream->stream.has_begun = true; // what is streamed goes on behind a prompt
     return stream;
 }
 
