@@ -20,7 +20,8 @@
 #include "cli/statistics.h"
 #include "cli/terminal.h"
 
-#define UBATCH_DEFAULT 512
+#define UBATCH_DEFAULT  512
+#define PASSES_PER_CALL 4 // each call ends with the head's matrix, so not one a pass
 
 /* One run; run_destroy accepts any stage of it. */
 typedef struct Run {
@@ -127,17 +128,18 @@ static bool choose_length(Run *run, Error *err)
     return statistics_expect_tokens(&run->statistics, run->n_max, err);
 }
 
-/* Chunk by chunk, so that it shows how far it is and can be interrupted. */
+/* In several calls, so that it shows how far it is and can be interrupted. */
 static bool evaluate_prompt(Run *run, hypura_error *err)
 {
     const Options *options = run->options;
-    size_t n_chunk = options->n_ubatch.is_given ? (size_t)options->n_ubatch.value : UBATCH_DEFAULT;
+    size_t n_ubatch = options->n_ubatch.is_given ? (size_t)options->n_ubatch.value : UBATCH_DEFAULT;
+    size_t n_call = n_ubatch * PASSES_PER_CALL;
     Progress progress;
     bool ok = true;
 
     progress_begin(&progress, "prompt", "tokens", run->n_ids, options->quiet);
-    for (size_t i = 0; ok && i < run->n_ids && !interrupt_signal(); i += n_chunk) {
-        size_t n = run->n_ids - i < n_chunk ? run->n_ids - i : n_chunk;
+    for (size_t i = 0; ok && i < run->n_ids && !interrupt_signal(); i += n_call) {
+        size_t n = run->n_ids - i < n_call ? run->n_ids - i : n_call;
         ok = hypura_sequence_eval(run->sequence, run->ids + i, n, err);
         if (ok) run->statistics.n_prompt += n;
         progress_show(&progress, run->statistics.n_prompt);
