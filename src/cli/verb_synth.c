@@ -100,7 +100,7 @@ static void write_chunk(void *context, uint32_t worker, uint32_t unit)
     uint8_t *buffer = synth->buffers.data + (size_t)worker * CHUNK_BYTES;
     uint64_t offset_bytes = (synth->first_chunk + unit) * CHUNK_BYTES;
 
-    if (err->id != ERROR_NONE || interrupt_signal()) return;
+    if (err->id != ERROR_NONE) return;
     uint64_t whole_bytes = size_align_up(synth->file_bytes, SYNTH_FILE_ALIGNMENT);
     uint64_t n_left = whole_bytes - offset_bytes;
     fill_chunk(synth, offset_bytes, buffer);
