@@ -16,12 +16,18 @@
 #define INLINE static inline __attribute__((always_inline))
 
 /* Arrays of vectors are registers only where their loops are unrolled, and neither compiler
- * does that at -O2 by itself. */
-#ifdef __clang__
+ * does that at -O2 by itself. Under a sanitizer it would take minutes for nothing. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#    define UNROLL
+#elif defined(__clang__)
 #    define UNROLL _Pragma("unroll")
 #else
 #    define UNROLL _Pragma("GCC unroll 16")
 #endif
+
+/* Activation rows that go together where they lie row by row. More would need no less
+ * unpacking per row: it is a quarter of the work with two. */
+#define ROWS_MAX 2
 
 #define STRIP_ROWS  4
 #define TILE_QUADS  4

@@ -150,18 +150,17 @@ INLINE void float_matmul(FloatType type, float *y, size_t y_stride, const uint8_
     size_t row_bytes, uint32_t n_out, const Acts *acts)
 {
     Output out = {y, y_stride, n_out, acts->n_rows};
-    // A single group reads the weights once, in the order of addresses.
-    uint32_t cols = acts->n_rows <= GROUP_ROWS ? acts->n_cols : PIECE_COLS;
+    // Few activation rows are all in L1: then the weights are read in the order of addresses.
+    uint32_t cols = acts->n_rows < GROUP_ROWS ? acts->n_cols : PIECE_COLS;
 
-    for (uint32_t row = 0; row < n_out; row += GROUP_STRIPS * STRIP_ROWS)
-        for (uint32_t t = 0; t < acts->n_rows; t += GROUP_ROWS) switch (acts->n_rows - t) {
-            case 1: float_group(type, 1, &out, w, row_bytes, row, acts, t, cols); break;
-            case 2: float_group(type, 2, &out, w, row_bytes, row, acts, t, cols); break;
-            case 3: float_group(type, 3, &out, w, row_bytes, row, acts, t, cols); break;
-            case 4: float_group(type, 4, &out, w, row_bytes, row, acts, t, cols); break;
-            case 5: float_group(type, 5, &out, w, row_bytes, row, acts, t, cols); break;
-            default: float_group(type, 6, &out, w, row_bytes, row, acts, t, cols); break;
-            }
+    for (uint32_t row = 0; row < n_out; row += GROUP_STRIPS * STRIP_ROWS) {
+        uint32_t t = 0;
+        for (; t + GROUP_ROWS <= acts->n_rows; t += GROUP_ROWS)
+            float_group(type, GROUP_ROWS, &out, w, row_bytes, row, acts, t, cols);
+        for (; t + 2 <= acts->n_rows; t += 2)
+            float_group(type, 2, &out, w, row_bytes, row, acts, t, cols);
+        if (t < acts->n_rows) float_group(type, 1, &out, w, row_bytes, row, acts, t, cols);
+    }
 }
 
 #define X(name)                                                                                \

@@ -347,12 +347,11 @@ static const KType iq4_xs = {sizeof(BlockIQ4_XS), 128, 8, 0, iq4_xs_heads, natur
 INLINE void k_few(KType type, float *y, size_t y_stride, const uint8_t *w, size_t row_bytes,
     uint32_t n_out, const Acts *acts)
 {
-    switch (acts->n_rows) {
-    case 1: k_rows(type, 1, y, y_stride, w, row_bytes, n_out, acts); return;
-    case 2: k_rows(type, 2, y, y_stride, w, row_bytes, n_out, acts); return;
-    case 3: k_rows(type, 3, y, y_stride, w, row_bytes, n_out, acts); return;
-    default: k_rows(type, 4, y, y_stride, w, row_bytes, n_out, acts); return;
-    }
+    uint32_t t = 0;
+
+    for (; t + ROWS_MAX <= acts->n_rows; t += ROWS_MAX)
+        k_rows(type, ROWS_MAX, y, y_stride, w, row_bytes, n_out, acts, t);
+    if (t < acts->n_rows) k_rows(type, 1, y, y_stride, w, row_bytes, n_out, acts, t);
 }
 
 /* The two ways are kept apart, so that few rows do not pay for the large frame of many. */

@@ -10,7 +10,6 @@
 #include "kernels/avx512/matmul.h"
 
 #define K_ELEMENTS    256
-#define K_ROWS_MAX    (ACTS_PANEL_ROWS_MIN - 1)
 #define K_SCALE_BYTES 512 // room for the scales of a tile, stored as the type likes
 
 /* What a type finds at the heads of the 16 blocks of a tile; vectors are [quad][row]. */
@@ -66,16 +65,16 @@ typedef struct KTile {
     Tile tile;
     _Alignas(64) float dw[TILE_QUADS][STRIP_ROWS];
     _Alignas(64) float dmin[TILE_QUADS][STRIP_ROWS];
-    _Alignas(64) float msum[K_ROWS_MAX][TILE_QUADS][STRIP_ROWS];
-    _Alignas(64) float isum[K_ROWS_MAX][TILE_QUADS][STRIP_ROWS];
+    _Alignas(64) float msum[ROWS_MAX][TILE_QUADS][STRIP_ROWS];
+    _Alignas(64) float isum[ROWS_MAX][TILE_QUADS][STRIP_ROWS];
     _Alignas(64) uint8_t scales[K_SCALE_BYTES];
 } KTile;
 
 /* One call, and where its chains stand. */
 typedef struct KRun {
     Tiling tiling;
-    ActsRecord records[K_ROWS_MAX];
-    __m128 acc[K_ROWS_MAX][TILE_QUADS]; // [activation row][strip]
+    ActsRecord records[ROWS_MAX];
+    __m128 acc[ROWS_MAX][TILE_QUADS]; // [activation row][strip]
     float *y;
     size_t y_stride;
 } KRun;
@@ -154,11 +153,11 @@ INLINE void k_finish(uint32_t n_rows, KRun *run, const KTile *k)
  * take a step after each quad: they wait for nothing by then, and nothing waits for them. */
 INLINE void k_isums(KType type, uint32_t n_rows, KRun *run, KTile *k, const KTile *before)
 {
-    __m512i sums[K_ROWS_MAX][TILE_QUADS];
+    __m512i sums[ROWS_MAX][TILE_QUADS];
 
     for (uint32_t l = 0; l < TILE_QUADS; l++) {
-        KActs acts[K_ROWS_MAX];
-        __m512i sum[K_ROWS_MAX][STRIP_ROWS];
+        KActs acts[ROWS_MAX];
+        __m512i sum[ROWS_MAX][STRIP_ROWS];
         size_t column = k->tile.columns[l];
         UNROLL
         for (uint32_t t = 0; t < n_rows; t++)
@@ -186,15 +185,16 @@ INLINE void k_isums(KType type, uint32_t n_rows, KRun *run, KTile *k, const KTil
         _mm512_store_ps(k->isum[t], _mm512_cvtepi32_ps(sum_of_lanes(sums[t])));
 }
 
+/* Activation rows first .. first + n_rows - 1. */
 INLINE void k_rows(KType type, uint32_t n_rows, float *y, size_t y_stride, const uint8_t *w,
-    size_t row_bytes, uint32_t n_out, const Acts *acts)
+    size_t row_bytes, uint32_t n_out, const Acts *acts, uint32_t first)
 {
-    KRun run = {.y = y, .y_stride = y_stride};
+    KRun run = {.y = y + first * y_stride, .y_stride = y_stride};
     KTile tiles[3], *before = NULL, *k = &tiles[0], *next = &tiles[1], *spare = &tiles[2];
     bool more = true;
 
     run.tiling = tiling_begin(w, row_bytes, type.block_bytes, n_out, acts->n_cols / K_ELEMENTS);
-    for (uint32_t t = 0; t < n_rows; t++) run.records[t] = acts_record(acts, t);
+    for (uint32_t t = 0; t < n_rows; t++) run.records[t] = acts_record(acts, first + t);
     tile_set(&run.tiling, &k->tile, 0, 0);
     k_heads(type, n_rows, &run, k);
     while (more) {

@@ -113,12 +113,11 @@ static const QType mxfp4 = {sizeof(BlockMXFP4), 12, false, mxfp4_codes, mxfp4_sc
 INLINE void q_few(QType type, float *y, size_t y_stride, const uint8_t *w, size_t row_bytes,
     uint32_t n_out, const Acts *acts)
 {
-    switch (acts->n_rows) {
-    case 1: q_rows(type, 1, y, y_stride, w, row_bytes, n_out, acts); return;
-    case 2: q_rows(type, 2, y, y_stride, w, row_bytes, n_out, acts); return;
-    case 3: q_rows(type, 3, y, y_stride, w, row_bytes, n_out, acts); return;
-    default: q_rows(type, 4, y, y_stride, w, row_bytes, n_out, acts); return;
-    }
+    uint32_t t = 0;
+
+    for (; t + ROWS_MAX <= acts->n_rows; t += ROWS_MAX)
+        q_rows(type, ROWS_MAX, y, y_stride, w, row_bytes, n_out, acts, t);
+    if (t < acts->n_rows) q_rows(type, 1, y, y_stride, w, row_bytes, n_out, acts, t);
 }
 
 /* The two ways are kept apart, so that few rows do not pay for the large frame of many. */

@@ -11,7 +11,6 @@
 #include "kernels/avx512/matmul.h"
 
 #define Q_ELEMENTS   32
-#define Q_ROWS_MAX   (ACTS_PANEL_ROWS_MIN - 1)
 #define Q_COLUMNS    TILE_QUADS // blocks of a row that are summed together
 #define PIECE_BLOCKS 32         // blocks of a row that are unpacked together, for panels
 #define PANEL_STRIPS 2          // weight strips that use a piece of the activations in L1
@@ -37,7 +36,7 @@ typedef struct QStrip {
 
 INLINE QStrip q_strip(const uint8_t *w, size_t row_bytes, uint32_t n_out, uint32_t row)
 {
-    QStrip strip;
+    QStrip strip = {{0}};
 
     UNROLL
     for (uint32_t i = 0; i < STRIP_ROWS; i++)
@@ -103,19 +102,20 @@ INLINE __m128 q_chain(QType type, __m128 acc, float dw[Q_COLUMNS][STRIP_ROWS],
     return acc;
 }
 
+/* Activation rows first .. first + n_rows - 1. */
 INLINE void q_rows(QType type, uint32_t n_rows, float *y, size_t y_stride, const uint8_t *w,
-    size_t row_bytes, uint32_t n_out, const Acts *acts)
+    size_t row_bytes, uint32_t n_out, const Acts *acts, uint32_t first)
 {
     uint32_t n_blocks = acts->n_cols / Q_ELEMENTS;
     size_t ahead_bytes = prefetch_distance(STRIP_ROWS * row_bytes);
-    ActsRecord records[Q_ROWS_MAX];
+    ActsRecord records[ROWS_MAX];
 
     UNROLL
-    for (uint32_t t = 0; t < n_rows; t++) records[t] = acts_record(acts, t);
+    for (uint32_t t = 0; t < n_rows; t++) records[t] = acts_record(acts, first + t);
     for (uint32_t row = 0; row < n_out; row += STRIP_ROWS) {
         QStrip strip = q_strip(w, row_bytes, n_out, row);
         const uint8_t *ahead = w + row * row_bytes + ahead_bytes;
-        __m128 acc[Q_ROWS_MAX];
+        __m128 acc[ROWS_MAX];
 
         UNROLL
         for (uint32_t t = 0; t < n_rows; t++) acc[t] = _mm_setzero_ps();
@@ -143,7 +143,7 @@ INLINE void q_rows(QType type, uint32_t n_rows, float *y, size_t y_stride, const
         }
         UNROLL
         for (uint32_t t = 0; t < n_rows; t++)
-            store_rows(y + t * y_stride + row, acc[t], n_out - row);
+            store_rows(y + (first + t) * y_stride + row, acc[t], n_out - row);
     }
 }
 
