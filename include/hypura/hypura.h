@@ -112,6 +112,13 @@ HYPURA_API bool hypura_sequence_reset(
  */
 HYPURA_API bool hypura_sequence_eval(
     hypura_sequence *sequence, const int32_t *tokens, size_t n_tokens, hypura_error *err);
+/* Called while tokens are evaluated, after every layer: so far `done` of `total` tokens, by
+ * work. Returning false stops the call with an error (exit_status 130), the sequence as before.
+ * NULL: nobody is asked. */
+typedef bool hypura_progress_callback(void *context, size_t done, size_t total);
+HYPURA_API void hypura_model_on_progress(
+    hypura_model *model, hypura_progress_callback *callback, void *context);
+
 /* [n_vocab], borrowed until the next eval of this sequence. */
 HYPURA_API const float *hypura_sequence_logits(const hypura_sequence *sequence);
 

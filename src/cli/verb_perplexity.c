@@ -26,7 +26,7 @@
 
 #define WINDOW_DEFAULT 512
 #define WINDOW_MIN     4
-#define LOGIT_ROWS     64 // 39 MB of them for the largest vocabularies
+#define LOGIT_ROWS     256 // the scored half of a window of 512 in one pass
 
 typedef struct Score {
     uint64_t n_tokens;

@@ -20,8 +20,6 @@
 #include "cli/statistics.h"
 #include "cli/terminal.h"
 
-#define UBATCH_DEFAULT  512
-#define PASSES_PER_CALL 4 // each call ends with the head's matrix, so not one a pass
 
 /* One run; run_destroy accepts any stage of it. */
 typedef struct Run {
@@ -33,8 +31,9 @@ typedef struct Run {
     hypura_text_stream *text;
     int32_t *ids; // of the prompt; hypura_free
     size_t n_ids;
-    uint64_t n_max; // tokens to generate
-    bool ends_line; // the last character written was a line end
+    uint64_t n_max;    // tokens to generate
+    Progress progress; // of the prompt
+    bool ends_line;    // the last character written was a line end
     Statistics statistics;
 } Run;
 
@@ -128,24 +127,23 @@ static bool choose_length(Run *run, Error *err)
     return statistics_expect_tokens(&run->statistics, run->n_max, err);
 }
 
-/* In several calls, so that it shows how far it is and can be interrupted. */
+/* Asked by the engine after every layer. */
+static bool goes_on(void *context, size_t done, size_t total)
+{
+    Run *run = context;
+
+    if (total > 1) progress_show(&run->progress, done); // one token is not worth a bar
+    return !interrupt_signal();
+}
+
 static bool evaluate_prompt(Run *run, hypura_error *err)
 {
-    const Options *options = run->options;
-    size_t n_ubatch = options->n_ubatch.is_given ? (size_t)options->n_ubatch.value : UBATCH_DEFAULT;
-    size_t n_call = n_ubatch * PASSES_PER_CALL;
-    Progress progress;
-    bool ok = true;
-
-    progress_begin(&progress, "prompt", "tokens", run->n_ids, options->quiet);
-    for (size_t i = 0; ok && i < run->n_ids && !interrupt_signal(); i += n_call) {
-        size_t n = run->n_ids - i < n_call ? run->n_ids - i : n_call;
-        ok = hypura_sequence_eval(run->sequence, run->ids + i, n, err);
-        if (ok) run->statistics.n_prompt += n;
-        progress_show(&progress, run->statistics.n_prompt);
-    }
-    progress_end(&progress);
-    return ok;
+    hypura_model_on_progress(run->model, goes_on, run);
+    progress_begin(&run->progress, "prompt", "tokens", run->n_ids, run->options->quiet);
+    bool ok = hypura_sequence_eval(run->sequence, run->ids, run->n_ids, err);
+    if (ok) run->statistics.n_prompt = run->n_ids;
+    progress_end(&run->progress);
+    return ok || interrupt_signal();
 }
 
 /* False: the reader does not take it. */
@@ -199,6 +197,7 @@ static Finish generate(Run *run, int *status)
         if (!generate_token(run, &token, &has_ended, &finish, status) || has_ended) return finish;
         if (run->statistics.n_generated == run->n_max) break; // nobody needs its logits
         if (hypura_sequence_eval(run->sequence, &token, 1, &err)) continue;
+        if (interrupt_signal()) return FINISH_INTERRUPT;
         *status = report_api_error("cannot generate", &err);
         return FINISH_ERROR;
     }

@@ -303,6 +303,12 @@ bool hypura_sequence_eval(
     return sequence_eval(&sequence->sequence, tokens, n_tokens, &e) || fail(err, &e);
 }
 
+void hypura_model_on_progress(
+    hypura_model *model, hypura_progress_callback *callback, void *context)
+{
+    model->loaded.progress = (ProgressHook){.call = callback, .context = context};
+}
+
 const float *hypura_sequence_logits(const hypura_sequence *sequence)
 {
     return sequence->sequence.has_logits ? sequence->sequence.logits : NULL;

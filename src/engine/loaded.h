@@ -29,6 +29,12 @@ typedef struct LoadOptions {
     uint32_t n_write_paths;
 } LoadOptions;
 
+/* Who is asked, after every layer, whether to go on; `call` NULL: nobody. */
+typedef struct ProgressHook {
+    bool (*call)(void *context, size_t done, size_t total); // tokens
+    void *context;
+} ProgressHook;
+
 typedef struct Loaded {
     GgufFile *gguf;
     Vocab *vocab;
@@ -44,6 +50,7 @@ typedef struct Loaded {
     uint32_t n_ctx, n_ubatch, n_logit_rows, n_sequences;
     ProcessIo io_at_start;
     SandboxReport sandbox;
+    ProgressHook progress;
     Row *rows; // [n_ubatch] of a pass, owned
 } Loaded;
 

@@ -65,19 +65,45 @@ static void keep_logits(Sequence *sequence, uint32_t row)
     sequence->has_logits = true;
 }
 
+/* Where a call stands, for whoever wants to know or to stop it. */
+typedef struct Watch {
+    const Loaded *loaded;
+    size_t done, total; // tokens of the call; `done` before this pass
+    uint32_t n_rows;    // of this pass
+} Watch;
+
+static bool ask_progress(const Watch *watch, uint32_t layer)
+{
+    const ProgressHook *hook = &watch->loaded->progress;
+    size_t n = (size_t)watch->n_rows * (layer + 1) / watch->loaded->shape.n_layer;
+
+    return !hook->call || hook->call(hook->context, watch->done + n, watch->total);
+}
+
+static bool watch_layer(void *context, uint32_t layer, const float *x, uint32_t n_rows)
+{
+    (void)x;
+    (void)n_rows;
+    return ask_progress(context, layer);
+}
+
 static bool eval_chunks(Sequence *sequence, const int32_t *tokens, size_t n_tokens, Error *err)
 {
     Loaded *loaded = sequence->loaded;
     uint32_t n_ubatch = loaded->n_ubatch;
+    Watch watch = {.loaded = loaded, .total = n_tokens};
+    Observer observer = {.context = &watch, .layer = watch_layer};
 
     store_expect_headless(loaded->store, (uint32_t)((n_tokens - 1) / n_ubatch));
-    for (size_t done = 0; done < n_tokens;) {
-        uint32_t n = n_tokens - done < n_ubatch ? (uint32_t)(n_tokens - done) : n_ubatch;
-        if (!append_rows(sequence, tokens + done, n, loaded->rows, err)) return false;
-        loaded->rows[n - 1].wants_logits = done + n == n_tokens;
-        if (!forward_pass(&loaded->forward, loaded->rows, n, NULL, err)) return false;
-        sequence->state.end_position += n;
-        done += n;
+    for (; watch.done < n_tokens; watch.done += watch.n_rows) {
+        size_t n_left = n_tokens - watch.done;
+        watch.n_rows = n_left < n_ubatch ? (uint32_t)n_left : n_ubatch;
+        if (!append_rows(sequence, tokens + watch.done, watch.n_rows, loaded->rows, err))
+            return false;
+        loaded->rows[watch.n_rows - 1].wants_logits = watch.n_rows == n_left;
+        if (!forward_pass(&loaded->forward, loaded->rows, watch.n_rows, &observer, err))
+            return false;
+        sequence->state.end_position += watch.n_rows;
     }
     keep_logits(sequence, 0);
     return true;
@@ -98,19 +124,20 @@ bool sequence_eval(Sequence *sequence, const int32_t *tokens, size_t n_tokens, E
 
 /* Hands out what a pass gives, on its way. */
 typedef struct SinkRun {
+    Watch watch;
     const RowSink *sink;
-    size_t first_index;
-    uint32_t n_embd;
     const float *result_norm; // of this pass
-    bool goes_on;
 } SinkRun;
 
-static void sink_layer(void *context, uint32_t layer, const float *x, uint32_t n_rows)
+static bool sink_layer(void *context, uint32_t layer, const float *x, uint32_t n_rows)
 {
-    SinkRun *run = context;
-    for (uint32_t i = 0; i < n_rows && run->goes_on; i++)
-        run->goes_on = run->sink->layer(
-            run->sink->context, layer, run->first_index + i, x + (size_t)i * run->n_embd);
+    const SinkRun *run = context;
+    const RowSink *sink = run->sink;
+    size_t n_embd = run->watch.loaded->shape.n_embd;
+
+    for (uint32_t i = 0; i < n_rows && sink->layer; i++)
+        if (!sink->layer(sink->context, layer, run->watch.done + i, x + i * n_embd)) return false;
+    return ask_progress(&run->watch, layer);
 }
 
 static void sink_norm(void *context, const float *x, uint32_t n_rows)
@@ -120,22 +147,21 @@ static void sink_norm(void *context, const float *x, uint32_t n_rows)
     run->result_norm = x;
 }
 
-static bool eval_chunk_rows(
-    Sequence *sequence, const int32_t *tokens, uint32_t n, SinkRun *run, Error *err)
+static bool eval_chunk_rows(Sequence *sequence, const int32_t *tokens, SinkRun *run, Error *err)
 {
     Loaded *loaded = sequence->loaded;
-    size_t n_vocab = loaded->shape.n_vocab;
-    Observer observer = {
-        .context = run, .layer = run->sink->layer ? sink_layer : NULL, .result_norm = sink_norm};
+    uint32_t n = run->watch.n_rows;
+    Observer observer = {.context = run, .layer = sink_layer, .result_norm = sink_norm};
 
     if (!append_rows(sequence, tokens, n, loaded->rows, err)) return false;
     for (uint32_t i = 0; i < n; i++) loaded->rows[i].wants_logits = true;
     if (!forward_pass(&loaded->forward, loaded->rows, n, &observer, err)) return false;
-    for (uint32_t i = 0; i < n && run->goes_on; i++)
-        run->goes_on = run->sink->row(run->sink->context, run->first_index + i,
-            loaded->forward.scratch.logits + i * n_vocab,
-            run->result_norm + (size_t)i * run->n_embd);
-    if (!run->goes_on) return error_set(err, ERROR_INTERRUPTED, "stopped");
+    for (uint32_t i = 0; i < n; i++) {
+        const float *logits = loaded->forward.scratch.logits + (size_t)i * loaded->shape.n_vocab;
+        const float *norm = run->result_norm + (size_t)i * loaded->shape.n_embd;
+        if (!run->sink->row(run->sink->context, run->watch.done + i, logits, norm))
+            return error_set(err, ERROR_INTERRUPTED, "stopped");
+    }
     sequence->state.end_position += n;
     keep_logits(sequence, n - 1);
     return true;
@@ -145,19 +171,17 @@ bool sequence_eval_rows(
     Sequence *sequence, const int32_t *tokens, size_t n_tokens, const RowSink *sink, Error *err)
 {
     uint32_t position = sequence->state.end_position, most = sequence->loaded->n_logit_rows;
-    SinkRun run = {.sink = sink, .n_embd = sequence->loaded->shape.n_embd, .goes_on = true};
+    SinkRun run = {.sink = sink, .watch = {.loaded = sequence->loaded, .total = n_tokens}};
 
     if (!check_room(sequence, n_tokens, err)
         || !check_tokens(sequence->loaded, tokens, n_tokens, err))
         return false;
-    while (run.first_index < n_tokens) {
-        size_t n_left = n_tokens - run.first_index;
-        uint32_t n = n_left < most ? (uint32_t)n_left : most;
-        if (!eval_chunk_rows(sequence, tokens + run.first_index, n, &run, err)) {
-            sequence->state.end_position = position;
-            return error_at(err, "position %u", position);
-        }
-        run.first_index += n;
+    for (; run.watch.done < n_tokens; run.watch.done += run.watch.n_rows) {
+        size_t n_left = n_tokens - run.watch.done;
+        run.watch.n_rows = n_left < most ? (uint32_t)n_left : most;
+        if (eval_chunk_rows(sequence, tokens + run.watch.done, &run, err)) continue;
+        sequence->state.end_position = position;
+        return error_at(err, "position %u", position);
     }
     return true;
 }

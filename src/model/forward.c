@@ -258,8 +258,10 @@ bool forward_pass(
             error_at(err, "layer %u", layer);
             goto fail;
         }
-        if (observer && observer->layer)
-            observer->layer(observer->context, layer, forward->scratch.x, n_rows);
+        if (!observer || !observer->layer) continue;
+        if (observer->layer(observer->context, layer, forward->scratch.x, n_rows)) continue;
+        error_set(err, ERROR_INTERRUPTED, "stopped");
+        goto fail;
     }
     if (n_wanted > 0 && !head(&run, keep_wanted(&run, n_rows), observer, err)) goto fail;
     store_pass_end(forward->store);

@@ -18,10 +18,10 @@ typedef struct Row {
 /* Sees results on their way; NULL functions are not called. */
 typedef struct Observer {
     void *context;
-    void (*layer)(void *context, uint32_t layer, const float *x,
-        uint32_t n_rows); // [n_rows][n_embd] after a layer
-    void (*result_norm)(
-        void *context, const float *x, uint32_t n_rows); // of the rows that want logits
+    // x: [n_rows][n_embd] after a layer; false stops the pass (INTERRUPTED)
+    bool (*layer)(void *context, uint32_t layer, const float *x, uint32_t n_rows);
+    // of the rows that want logits
+    void (*result_norm)(void *context, const float *x, uint32_t n_rows);
 } Observer;
 
 /* All borrowed but scratch and positions. One thread at a time. */

@@ -119,6 +119,50 @@ TEST(a_reset_sequence_is_like_a_new_one)
     hypura_model_close(model);
 }
 
+typedef struct Asked {
+    size_t n_calls, n_calls_max, done, total;
+    bool has_gone_back;
+} Asked;
+
+static bool count_and_stop(void *context, size_t done, size_t total)
+{
+    Asked *asked = context;
+    asked->has_gone_back |= done < asked->done;
+    asked->done = done;
+    asked->total = total;
+    return ++asked->n_calls < asked->n_calls_max;
+}
+
+TEST(progress_is_told_and_can_stop_a_call)
+{
+    static RunPrompts prompts;
+    CHECK(run_read_prompts(&prompts));
+    hypura_model *model = open_mixture("25%", 1);
+    if (!model) return;
+    size_t n_bytes = hypura_n_vocab(model) * sizeof(float), n = 100;
+    hypura_error err = {0};
+    float *wanted = alone(model, prompts.ids[6], n);
+    hypura_sequence *sequence = hypura_sequence_create(model, &err);
+
+    for (size_t stop = 1; stop <= hypura_n_layer(model); stop++) {
+        Asked asked = {.n_calls_max = stop};
+        hypura_model_on_progress(model, count_and_stop, &asked);
+        CHECK(!hypura_sequence_eval(sequence, prompts.ids[6], n, &err));
+        CHECK(err.exit_status == 130 && asked.n_calls == stop);
+        CHECK(hypura_sequence_position(sequence) == 0);
+    }
+    Asked asked = {.n_calls_max = SIZE_MAX};
+    hypura_model_on_progress(model, count_and_stop, &asked);
+    CHECK(must(hypura_sequence_eval(sequence, prompts.ids[6], n, &err), &err));
+    CHECK(asked.n_calls == hypura_n_layer(model) && asked.done == n && asked.total == n);
+    CHECK(!asked.has_gone_back);
+    CHECK_BITS((const char *)wanted + (n - 1) * n_bytes,
+        (const char *)hypura_sequence_logits(sequence), n_bytes);
+    hypura_sequence_free(sequence);
+    free(wanted);
+    hypura_model_close(model);
+}
+
 TEST(wrong_calls_are_refused_and_change_nothing)
 {
     hypura_model *model = open_mixture("all", 1);
