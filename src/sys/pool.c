@@ -182,7 +182,7 @@ static void run_units(Pool *pool, const Job *job, uint32_t worker)
 }
 
 /* One worker's part of the round whose gate it is inside of. */
-static void do_part(Pool *pool, uint32_t worker)
+static void take_part(Pool *pool, uint32_t worker)
 {
     const Job *job = &pool->job;
 
@@ -209,7 +209,7 @@ static void *worker_main(void *argument)
         if (!enter_gate(pool)) continue;
         if (pool->job.number != done) {
             done = pool->job.number;
-            do_part(pool, worker->index);
+            take_part(pool, worker->index);
         }
         leave_gate(pool);
     }
