@@ -114,6 +114,24 @@ INLINE __m256i multiply_signed(__m256i w, __m256i a)
     return _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(a, w));
 }
 
+/* Two vectors of a panel: the first eight activation rows, and the rest where n_halves is
+ * 2. Both compilers keep a struct in registers more readily than an array. */
+typedef struct Pair {
+    __m256i low, high;
+} Pair;
+
+INLINE Pair pair_zero(void)
+{
+    return (Pair){_mm256_setzero_si256(), _mm256_setzero_si256()};
+}
+
+INLINE Pair pair_load(uint32_t n_halves, const void *p)
+{
+    const uint8_t *bytes = p;
+    __m256i low = keep(load_256(bytes));
+    return (Pair){low, n_halves == 2 ? keep(load_256(bytes + 32)) : low};
+}
+
 /* Beyond the end of a mapping a prefetch does nothing. */
 INLINE void prefetch(const uint8_t *p, uint32_t n_bytes)
 {

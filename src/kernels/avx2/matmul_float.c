@@ -37,86 +37,109 @@ static const FloatType f32 = {4, f32_widen};
 static const FloatType f16 = {2, f16_widen};
 static const FloatType bf16 = {2, bf16_widen};
 
-/* The 16 lanes of one output: 0-7, 8-15. */
-typedef struct Lanes {
-    __m256 half[2];
-} Lanes;
+/* One half of the 16 lanes of each output of a tile: [activation row][weight row]. */
+typedef struct Half {
+    __m256 v[GROUP_ROWS][TILE_ONE];
+} Half;
 
-INLINE __m256 lanes_fold(const Lanes *lanes)
-{
-    return _mm256_add_ps(lanes->half[0], lanes->half[1]);
-}
+/* Where the lanes of a tile stand: 0-7, 8-15. */
+typedef struct Tile {
+    Half low, high;
+} Tile;
 
-/* tree16 of four outputs at once. */
-INLINE __m128 lanes_totals(const Lanes v[4])
+/* tree16 of the four outputs of one activation row. */
+INLINE __m128 lanes_totals(const __m256 low[TILE_ONE], const __m256 high[TILE_ONE])
 {
-    __m256 a = lanes_fold(&v[0]), b = lanes_fold(&v[1]), c = lanes_fold(&v[2]);
-    __m256 d = lanes_fold(&v[3]);
+    __m256 a = _mm256_add_ps(low[0], high[0]), b = _mm256_add_ps(low[1], high[1]);
+    __m256 c = _mm256_add_ps(low[2], high[2]), d = _mm256_add_ps(low[3], high[3]);
     __m256 ab =
         _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
     __m256 cd =
         _mm256_add_ps(_mm256_permute2f128_ps(c, d, 0x20), _mm256_permute2f128_ps(c, d, 0x31));
-    // Lane 0 has four lanes each of a and c, lane 1 of b and d.
+    // One half has four lanes each of a and c, the other of b and d.
     __m256 two = _mm256_add_ps(_mm256_shuffle_ps(ab, cd, 0x44), _mm256_shuffle_ps(ab, cd, 0xee));
     __m256 one = _mm256_add_ps(two, _mm256_permute_ps(two, 0xb1));
-    __m128 low = _mm256_castps256_ps128(one), high = _mm256_extractf128_ps(one, 1);
-    return _mm_unpacklo_ps(_mm_shuffle_ps(low, low, 0x08), _mm_shuffle_ps(high, high, 0x08));
+    __m128 ac = _mm256_castps256_ps128(one), bd = _mm256_extractf128_ps(one, 1);
+    return _mm_unpacklo_ps(_mm_shuffle_ps(ac, ac, 0x08), _mm_shuffle_ps(bd, bd, 0x08));
 }
 
-/* One tile: columns first .. end - 1 of n_out weight rows and n_rows activation rows x[t].
- * acc: [activation row][weight row] */
-INLINE void float_piece(FloatType type, uint32_t n_rows, uint32_t n_out,
-    Lanes acc[GROUP_ROWS][TILE_ONE], const uint8_t *const row[TILE_ONE],
-    const float *const x[GROUP_ROWS], uint32_t first, uint32_t end, const uint8_t *ahead)
+/* The outputs of a tile that exist: the compilers leave no trace of the rest. Loops end at
+ * constants, since clang unrolls a function before it is inlined. */
+INLINE bool in_tile(uint32_t n_rows, uint32_t n_out, uint32_t t, uint32_t i)
 {
-    Lanes sum[GROUP_ROWS][TILE_ONE];
-    uint32_t k = first;
+    return t < n_rows && i < n_out;
+}
+
+INLINE void half_copy(uint32_t n_rows, uint32_t n_out, Half *to, const Half *from)
+{
+    UNROLL
+    for (uint32_t t = 0; t < GROUP_ROWS; t++) {
+        UNROLL
+        for (uint32_t i = 0; i < TILE_ONE; i++)
+            if (in_tile(n_rows, n_out, t, i)) to->v[t][i] = from->v[t][i];
+    }
+}
+
+/* Eight columns from k on of n_out weight rows and n_rows activation rows. */
+INLINE void float_step(FloatType type, uint32_t n_rows, uint32_t n_out, Half *sum,
+    const uint8_t *const row[TILE_ONE], const float *const x[GROUP_ROWS], uint32_t k)
+{
+    __m256 w[TILE_ONE];
 
     UNROLL
-    for (uint32_t t = 0; t < n_rows; t++) {
+    for (uint32_t i = 0; i < TILE_ONE; i++)
+        if (i < n_out) w[i] = type.widen(row[i] + k * type.element_bytes);
+    UNROLL
+    for (uint32_t t = 0; t < GROUP_ROWS; t++) {
+        if (t >= n_rows) continue;
+        __m256i a = keep(load_256(x[t] + k));
         UNROLL
-        for (uint32_t i = 0; i < n_out; i++) sum[t][i] = acc[t][i];
+        for (uint32_t i = 0; i < TILE_ONE; i++)
+            if (i < n_out)
+                sum->v[t][i] = _mm256_fmadd_ps(w[i], _mm256_castsi256_ps(a), sum->v[t][i]);
     }
+}
+
+/* The same for the last n columns, n at most 8. Lanes without an element stay as they are;
+ * what follows a row may be read (kernels.h). */
+INLINE void float_last(FloatType type, uint32_t n_rows, uint32_t n_out, Half *sum,
+    const uint8_t *const row[TILE_ONE], const float *const x[GROUP_ROWS], uint32_t k, uint32_t n)
+{
+    __m256 present = _mm256_castsi256_ps(first_lanes(n < 8 ? n : 8));
+    Half old;
+
+    half_copy(n_rows, n_out, &old, sum);
+    float_step(type, n_rows, n_out, sum, row, x, k);
+    UNROLL
+    for (uint32_t t = 0; t < GROUP_ROWS; t++) {
+        UNROLL
+        for (uint32_t i = 0; i < TILE_ONE; i++)
+            if (in_tile(n_rows, n_out, t, i))
+                sum->v[t][i] = _mm256_blendv_ps(old.v[t][i], sum->v[t][i], present);
+    }
+}
+
+/* Columns first .. end - 1 of a tile. */
+INLINE void float_piece(FloatType type, uint32_t n_rows, uint32_t n_out, Tile *tile,
+    const uint8_t *const row[TILE_ONE], const float *const x[GROUP_ROWS], uint32_t first,
+    uint32_t end, const uint8_t *ahead)
+{
+    uint32_t k = first;
+    Half low, high;
+
+    half_copy(n_rows, n_out, &low, &tile->low);
+    half_copy(n_rows, n_out, &high, &tile->high);
     for (; end - k >= LANES; k += LANES) {
-        prefetch(
-            ahead + n_out * k * type.element_bytes, n_out * LANES * (uint32_t)type.element_bytes);
-        UNROLL
-        for (uint32_t h = 0; h < 2; h++) {
-            __m256 w[TILE_ONE];
-            UNROLL
-            for (uint32_t i = 0; i < n_out; i++)
-                w[i] = type.widen(row[i] + (k + 8 * h) * type.element_bytes);
-            UNROLL
-            for (uint32_t t = 0; t < n_rows; t++) {
-                __m256 a = _mm256_loadu_ps(x[t] + k + 8 * h);
-                UNROLL
-                for (uint32_t i = 0; i < n_out; i++)
-                    sum[t][i].half[h] = _mm256_fmadd_ps(w[i], a, sum[t][i].half[h]);
-            }
-        }
+        if (n_rows == 1)
+            prefetch(ahead + n_out * k * type.element_bytes,
+                n_out * LANES * (uint32_t)type.element_bytes);
+        float_step(type, n_rows, n_out, &low, row, x, k);
+        float_step(type, n_rows, n_out, &high, row, x, k + 8);
     }
-    // Lanes without an element stay as they are; 64 bytes past the last may be read.
-    UNROLL
-    for (uint32_t h = 0; h < 2; h++) {
-        if (k + 8 * h >= end) break;
-        uint32_t n = end - k - 8 * h;
-        __m256 present = _mm256_castsi256_ps(first_lanes(n < 8 ? n : 8));
-        UNROLL
-        for (uint32_t i = 0; i < n_out; i++) {
-            __m256 w = type.widen(row[i] + (k + 8 * h) * type.element_bytes);
-            UNROLL
-            for (uint32_t t = 0; t < n_rows; t++) {
-                __m256 old = sum[t][i].half[h];
-                __m256 more = _mm256_fmadd_ps(w, _mm256_loadu_ps(x[t] + k + 8 * h), old);
-                sum[t][i].half[h] = _mm256_blendv_ps(old, more, present);
-            }
-        }
-    }
-    UNROLL
-    for (uint32_t t = 0; t < n_rows; t++) {
-        UNROLL
-        for (uint32_t i = 0; i < n_out; i++) acc[t][i] = sum[t][i];
-    }
+    if (k < end) float_last(type, n_rows, n_out, &low, row, x, k, end - k);
+    if (k + 8 < end) float_last(type, n_rows, n_out, &high, row, x, k + 8, end - k - 8);
+    half_copy(n_rows, n_out, &tile->low, &low);
+    half_copy(n_rows, n_out, &tile->high, &high);
 }
 
 /* Up to TILES tiles from weight row `top` on, activation rows first_t .. + n_rows. */
@@ -125,31 +148,29 @@ INLINE void float_group(FloatType type, uint32_t n_rows, const Output *out, cons
 {
     const uint32_t tile_rows = n_rows == 1 ? TILE_ONE : TILE_MORE;
     uint32_t n_tiles = (out->n_out - top - 1) / tile_rows + 1;
-    Lanes acc[TILES][GROUP_ROWS][TILE_ONE] = {0};
     const float *x[GROUP_ROWS];
+    Tile tiles[TILES] = {0};
 
     if (n_tiles > TILES) n_tiles = TILES;
-    UNROLL
     for (uint32_t t = 0; t < n_rows; t++) x[t] = acts_record(acts, first_t + t).x;
     for (uint32_t k = 0; k < acts->n_cols; k += piece_cols) {
         uint32_t end = acts->n_cols - k < piece_cols ? acts->n_cols : k + piece_cols;
         for (uint32_t s = 0; s < n_tiles; s++) {
-            const uint8_t *first = weights->w + (top + s * tile_rows) * weights->row_bytes;
+            uint32_t at = top + s * tile_rows;
+            const uint8_t *first = weights->w + at * weights->row_bytes;
             const uint8_t *row[TILE_ONE];
-            for (uint32_t i = 0; i < tile_rows; i++) {
-                uint32_t last = out->n_out - 1 - (top + s * tile_rows);
-                row[i] = first + (i < last ? i : last) * weights->row_bytes;
-            }
+            for (uint32_t i = 0; i < tile_rows; i++)
+                row[i] = first + (at + i < out->n_out ? i : 0) * weights->row_bytes;
             float_piece(
-                type, n_rows, tile_rows, acc[s], row, x, k, end, first + weights->ahead_bytes);
+                type, n_rows, tile_rows, &tiles[s], row, x, k, end, first + weights->ahead_bytes);
         }
     }
     for (uint32_t s = 0; s < n_tiles; s++)
         for (uint32_t t = 0; t < n_rows; t++) {
-            float total[TILE_ONE];
             uint32_t at = top + s * tile_rows;
             uint32_t n = out->n_out - at < tile_rows ? out->n_out - at : tile_rows;
-            _mm_storeu_ps(total, lanes_totals(acc[s][t]));
+            float total[TILE_ONE];
+            _mm_storeu_ps(total, lanes_totals(tiles[s].low.v[t], tiles[s].high.v[t]));
             memcpy(out->y + (first_t + t) * out->y_stride + at, total, n * sizeof total[0]);
         }
 }

@@ -29,9 +29,9 @@ typedef struct KStrip {
     _Alignas(32) float dmin[PANEL_COLUMNS][STRIP_ROWS];
 } KStrip;
 
-/* What the sums of a group start from: [group][half]. */
+/* What the sums of the groups start from. */
 typedef struct KStart {
-    __m256i v[16][2];
+    Pair group[16];
 } KStart;
 
 /* The scales in order, each twice. */
@@ -77,47 +77,39 @@ INLINE void k_panel_start(KType type, KStart *start, const int8_t *q)
     const __m256i bias = _mm256_set1_epi8((char)type.bias);
 
     for (uint32_t g = 0; g < type.n_groups; g++) {
-        UNROLL
-        for (uint32_t j = 0; j < 2; j++) {
-            __m256i sum = _mm256_setzero_si256();
-            for (uint32_t c = 0; c < K_ELEMENTS / 4 / type.n_groups; c++) {
-                __m256i a = load_256(q + (g * 4 + c) * 64 + 32 * j);
-                sum = _mm256_sub_epi16(sum, _mm256_maddubs_epi16(bias, a));
-            }
-            start->v[g][j] = sum;
+        Pair sum = pair_zero();
+        for (uint32_t k = 0; k < K_ELEMENTS / type.n_groups; k += 4, q += 4 * ACTS_PANEL_ROWS) {
+            Pair a = pair_load(2, q);
+            sum.low = _mm256_sub_epi16(sum.low, _mm256_maddubs_epi16(bias, a.low));
+            sum.high = _mm256_sub_epi16(sum.high, _mm256_maddubs_epi16(bias, a.high));
         }
+        start->group[g] = sum;
     }
 }
 
-/* isum[row][half] of block `l` of TILE_ROWS rows of a strip against a block of a panel. */
-INLINE void k_panel_isums(KType type, uint32_t n_halves, __m256i isum[TILE_ROWS][2],
-    const KStrip *strip, uint32_t l, uint32_t first, const int8_t *q, const KStart *start)
+/* isum of block `l` of TILE_ROWS rows of a strip against a block of a panel. */
+INLINE void k_panel_isums(KType type, uint32_t n_halves, Pair isum[TILE_ROWS], const KStrip *strip,
+    uint32_t l, uint32_t first, const int8_t *q, const KStart *start)
 {
     const uint32_t n_parts = K_ELEMENTS / 4 / type.n_groups / type.n_chained;
     const uint8_t *codes = strip->codes[l][first];
 
     UNROLL
-    for (uint32_t i = 0; i < TILE_ROWS; i++) isum[i][0] = isum[i][1] = _mm256_setzero_si256();
+    for (uint32_t i = 0; i < TILE_ROWS; i++) isum[i] = pair_zero();
     for (uint32_t n = 0; n < type.n_groups * n_parts; n++) {
-        __m256i p[TILE_ROWS][2];
+        Pair p[TILE_ROWS];
         UNROLL
-        for (uint32_t i = 0; i < TILE_ROWS; i++) {
-            UNROLL
-            for (uint32_t j = 0; j < n_halves; j++)
-                p[i][j] = type.bias > 0 ? start->v[n][j] : _mm256_setzero_si256();
-        }
+        for (uint32_t i = 0; i < TILE_ROWS; i++)
+            p[i] = type.bias > 0 ? start->group[n] : pair_zero();
         UNROLL
         for (uint32_t c = 0; c < type.n_chained; c++) {
-            __m256i a[2];
-            UNROLL
-            for (uint32_t j = 0; j < n_halves; j++)
-                a[j] = keep(load_256(q + 4 * c * ACTS_PANEL_ROWS + 32 * j));
+            Pair a = pair_load(n_halves, q + 4 * c * ACTS_PANEL_ROWS);
             UNROLL
             for (uint32_t i = 0; i < TILE_ROWS; i++) {
                 __m256i w = _mm256_set1_epi32(load_i32(codes + i * K_ELEMENTS + 4 * c));
-                UNROLL
-                for (uint32_t j = 0; j < n_halves; j++)
-                    p[i][j] = keep(_mm256_add_epi16(p[i][j], k_multiply(type, w, a[j])));
+                p[i].low = keep(_mm256_add_epi16(p[i].low, k_multiply(type, w, a.low)));
+                if (n_halves == 1) continue;
+                p[i].high = keep(_mm256_add_epi16(p[i].high, k_multiply(type, w, a.high)));
             }
         }
         codes += 4 * type.n_chained;
@@ -125,9 +117,9 @@ INLINE void k_panel_isums(KType type, uint32_t n_halves, __m256i isum[TILE_ROWS]
         UNROLL
         for (uint32_t i = 0; i < TILE_ROWS; i++) {
             __m256i scale = _mm256_set1_epi32(strip->scales[l][first + i][n / n_parts]);
-            UNROLL
-            for (uint32_t j = 0; j < n_halves; j++)
-                isum[i][j] = _mm256_add_epi32(isum[i][j], _mm256_madd_epi16(p[i][j], scale));
+            isum[i].low = _mm256_add_epi32(isum[i].low, _mm256_madd_epi16(p[i].low, scale));
+            if (n_halves == 1) continue;
+            isum[i].high = _mm256_add_epi32(isum[i].high, _mm256_madd_epi16(p[i].high, scale));
         }
     }
 }
@@ -146,7 +138,7 @@ INLINE __m256i k_panel_msum(
 }
 
 /* One step of the chains of TILE_ROWS rows of a strip and half a panel. */
-INLINE void k_panel_chain(KType type, __m256 *acc, __m256i isum[TILE_ROWS][2], uint32_t half,
+INLINE void k_panel_chain(KType type, __m256 *acc, const Pair isum[TILE_ROWS], uint32_t half,
     const KStrip *strip, uint32_t l, uint32_t first, const ActsRecord *record, size_t column)
 {
     __m256 da = _mm256_load_ps(record->d + column * ACTS_PANEL_ROWS + half * PANEL_LANES);
@@ -156,7 +148,8 @@ INLINE void k_panel_chain(KType type, __m256 *acc, __m256i isum[TILE_ROWS][2], u
     UNROLL
     for (uint32_t i = 0; i < TILE_ROWS; i++) {
         __m256 dw = _mm256_set1_ps(strip->dw[l][first + i]);
-        acc[i] = _mm256_fmadd_ps(_mm256_mul_ps(dw, da), _mm256_cvtepi32_ps(isum[i][half]), acc[i]);
+        acc[i] = _mm256_fmadd_ps(_mm256_mul_ps(dw, da),
+            _mm256_cvtepi32_ps(half == 0 ? isum[i].low : isum[i].high), acc[i]);
         if (type.n_minima == 0) continue;
         __m256i msum = k_panel_msum(type, strip, l, first + i, sums);
         __m256 dmin = _mm256_set1_ps(strip->dmin[l][first + i]);
@@ -190,11 +183,11 @@ INLINE void k_panel_tile(KType type, uint32_t n_halves, const KPiece *piece, con
         for (uint32_t i = 0; i < piece->n_strips * STRIP_ROWS; i += TILE_ROWS) {
             uint32_t s = i / STRIP_ROWS, row = i % STRIP_ROWS;
             const KStrip *strip = &piece->strips[s];
-            __m256i isum[TILE_ROWS][2];
+            Pair isum[TILE_ROWS];
             k_panel_isums(type, n_halves, isum, strip, l, row, q, &start);
-            UNROLL
-            for (uint32_t j = 0; j < n_halves; j++)
-                k_panel_chain(type, &acc[s][j][row], isum, j, strip, l, row, &record, column);
+            k_panel_chain(type, acc[s][0] + row, isum, 0, strip, l, row, &record, column);
+            if (n_halves == 1) continue;
+            k_panel_chain(type, acc[s][1] + row, isum, 1, strip, l, row, &record, column);
         }
     }
     for (uint32_t s = 0; s < piece->n_strips; s++)

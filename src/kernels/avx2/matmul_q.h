@@ -119,45 +119,42 @@ INLINE void q_unpack_column(QType type, QStrip *strip, const Strip *rows, size_t
     if (type.mins) _mm256_store_ps(strip->mw[l], type.mins(block));
 }
 
-/* isum[row][half], but for the bias, of TILE_ROWS rows and a block of a panel.
+/* isum, but for the bias, of TILE_ROWS rows and a block of a panel.
  * codes: [row][32]; q: [k/4][16 rows][4] */
-INLINE void q_panel_isums(QType type, uint32_t n_halves, __m256i isum[TILE_ROWS][2],
-    const uint8_t *codes, const int8_t *q)
+INLINE void q_panel_isums(
+    QType type, uint32_t n_halves, Pair isum[TILE_ROWS], const uint8_t *codes, const int8_t *q)
 {
     const __m256i ones = _mm256_set1_epi16(1);
 
     UNROLL
     for (uint32_t n = 0; n < Q_QUADS; n += type.n_chained) {
-        __m256i p[TILE_ROWS][2];
+        Pair p[TILE_ROWS];
         UNROLL
         for (uint32_t c = 0; c < type.n_chained; c++) {
-            __m256i a[2];
-            UNROLL
-            for (uint32_t j = 0; j < n_halves; j++)
-                a[j] = keep(load_256(q + (n + c) * 4 * ACTS_PANEL_ROWS + 32 * j));
+            Pair a = pair_load(n_halves, q + (n + c) * 4 * ACTS_PANEL_ROWS);
             UNROLL
             for (uint32_t i = 0; i < TILE_ROWS; i++) {
                 __m256i w = _mm256_set1_epi32(load_i32(codes + i * Q_ELEMENTS + (n + c) * 4));
-                UNROLL
-                for (uint32_t j = 0; j < n_halves; j++) {
-                    __m256i product = q_multiply(type, w, a[j]);
-                    p[i][j] = c == 0 ? product : keep(_mm256_add_epi16(p[i][j], product));
-                }
+                __m256i low = q_multiply(type, w, a.low);
+                p[i].low = c == 0 ? low : keep(_mm256_add_epi16(p[i].low, low));
+                if (n_halves == 1) continue;
+                __m256i high = q_multiply(type, w, a.high);
+                p[i].high = c == 0 ? high : keep(_mm256_add_epi16(p[i].high, high));
             }
         }
         UNROLL
         for (uint32_t i = 0; i < TILE_ROWS; i++) {
-            UNROLL
-            for (uint32_t j = 0; j < n_halves; j++) {
-                __m256i wide = _mm256_madd_epi16(p[i][j], ones);
-                isum[i][j] = n == 0 ? wide : keep(_mm256_add_epi32(isum[i][j], wide));
-            }
+            __m256i low = _mm256_madd_epi16(p[i].low, ones);
+            isum[i].low = n == 0 ? low : keep(_mm256_add_epi32(isum[i].low, low));
+            if (n_halves == 1) continue;
+            __m256i high = _mm256_madd_epi16(p[i].high, ones);
+            isum[i].high = n == 0 ? high : keep(_mm256_add_epi32(isum[i].high, high));
         }
     }
 }
 
 /* One step of the chains of TILE_ROWS rows of a strip and half a panel. */
-INLINE void q_panel_chain(QType type, __m256 *acc, __m256i isum[TILE_ROWS][2], uint32_t half,
+INLINE void q_panel_chain(QType type, __m256 *acc, const Pair isum[TILE_ROWS], uint32_t half,
     const QStrip *strip, uint32_t l, uint32_t first, const ActsRecord *record, size_t column)
 {
     size_t lane = column * ACTS_PANEL_ROWS + half * PANEL_LANES;
@@ -169,7 +166,7 @@ INLINE void q_panel_chain(QType type, __m256 *acc, __m256i isum[TILE_ROWS][2], u
     UNROLL
     for (uint32_t i = 0; i < TILE_ROWS; i++) {
         __m256 dw = _mm256_set1_ps(strip->dw[l][first + i]);
-        __m256i value = isum[i][half];
+        __m256i value = half == 0 ? isum[i].low : isum[i].high;
         if (type.bias > 0) value = _mm256_sub_epi32(value, excess);
         acc[i] = _mm256_fmadd_ps(_mm256_mul_ps(dw, da), _mm256_cvtepi32_ps(value), acc[i]);
         if (!type.mins) continue;
@@ -202,11 +199,11 @@ INLINE void q_panel_tile(QType type, uint32_t n_halves, const QPiece *piece, con
         for (uint32_t i = 0; i < piece->n_strips * STRIP_ROWS; i += TILE_ROWS) {
             uint32_t s = i / STRIP_ROWS, row = i % STRIP_ROWS;
             const QStrip *strip = &piece->strips[s];
-            __m256i isum[TILE_ROWS][2];
+            Pair isum[TILE_ROWS];
             q_panel_isums(type, n_halves, isum, strip->codes[l][row], q);
-            UNROLL
-            for (uint32_t j = 0; j < n_halves; j++)
-                q_panel_chain(type, &acc[s][j][row], isum, j, strip, l, row, &record, column);
+            q_panel_chain(type, acc[s][0] + row, isum, 0, strip, l, row, &record, column);
+            if (n_halves == 1) continue;
+            q_panel_chain(type, acc[s][1] + row, isum, 1, strip, l, row, &record, column);
         }
     }
     for (uint32_t s = 0; s < piece->n_strips; s++)
