@@ -74,7 +74,7 @@ static void fill_rows(uint32_t run)
 
 TEST(no_sum_saturates_where_all_factors_are_at_their_bounds)
 {
-    static const uint8_t patterns[] = {0x00, 0xff, 0x80, 0x7f, 0x0f, 0xf0, 0x88, 0x3f};
+    static const uint8_t patterns[] = {0x00, 0xff, 0x80, 0x7f, 0x77, 0x0f, 0xf0, 0x88, 0x3f};
     static const uint32_t runs[] = {0, 1, 2, 16, 32}, row_counts[] = {1, 2, 19};
 
     for (uint32_t number = 0; number < QUANT_TYPES_END; number++) {
