@@ -213,7 +213,7 @@ static void read_tree(const char *path, int depth)
     if (depth > DEPTH_MAX) die(path, "is too deep");
     int n = scandir(full_path, &entries, NULL, alphasort);
     if (n < 0) die(full_path, "cannot be read");
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n; free(entries[i++])) {
         const char *name = entries[i]->d_name;
         char below[PATH_BYTES];
         snprintf(below, sizeof(below), "%s%s%s", path, *path ? "/" : "", name);
@@ -221,6 +221,7 @@ static void read_tree(const char *path, int depth)
         if (entries[i]->d_type == DT_DIR) read_tree(below, depth + 1);
         if (entries[i]->d_type == DT_REG) add_file(below);
     }
+    free(entries);
 }
 
 /* ---- includes and layers ---- */
