@@ -1,6 +1,6 @@
 /* The types with 32-element blocks for AVX2. */
-#include "kernels/avx2/matmul_q.h"
 #include "kernels/avx2/avx2.h"
+#include "kernels/avx2/matmul_q_panels.h"
 #include "quant/block_q.h"
 
 #include <stddef.h>
