@@ -6,6 +6,7 @@
 
 #include "sys/process.h"
 
+#define GRAIN_BYTES          (1ull << 20)  // the program's own part differs by less from run to run
 #define MARGIN_BYTES         (6ull << 20)  // what libraries and the kernel may still take for us
 #define WORKER_BYTES         (64ull << 10) // touched part of a worker's stack
 #define RESERVE_BYTES_MIN    (1ull << 30)
@@ -49,11 +50,11 @@ bool memory_plan(MemoryPlan *out, const Budget *memory, const Budget *reserve,
 {
     MemoryPlan plan = {.is_stated = memory->unit != BUDGET_DEFAULT, .state = needs->state};
     ScratchSizes scratch = needs->scratch;
-    char limit_text[24], need_text[24];
+    char limit_text[24];
 
     if (!limit_of(memory, reserve, &plan.limit, err)) return false;
-    plan.process =
-        process_memory() + MARGIN_BYTES + needs->store_tables + scratch.n_workers * WORKER_BYTES;
+    plan.process = size_align_up(process_memory(), GRAIN_BYTES) + MARGIN_BYTES + needs->store_tables
+                   + scratch.n_workers * WORKER_BYTES;
     for (;; scratch.n_rows = scratch.n_rows / 2 > ROWS_MIN ? scratch.n_rows / 2 : ROWS_MIN) {
         plan.scratch = scratch_bytes(needs->shape, &scratch);
         uint64_t fixed = plan.process + plan.state + plan.scratch;
@@ -64,13 +65,14 @@ bool memory_plan(MemoryPlan *out, const Budget *memory, const Budget *reserve,
             return true;
         }
         if (scratch.n_rows == ROWS_MIN) {
-            uint64_t need = fixed + needs->weights_min;
+            // One grain more, so that the number does in the next run, too.
+            uint64_t need = size_align_up(fixed + needs->weights_min, GRAIN_BYTES) + GRAIN_BYTES;
             return error_set(err, ERROR_BUDGET,
-                "%s of memory do not do; %s would (%" PRIu64 " bytes: weights %" PRIu64
-                ", keys and values %" PRIu64 ", a pass %" PRIu64 ", the program %" PRIu64
+                "%s of memory do not do; %" PRIu64 "M would (weights %" PRIu64
+                " bytes, keys and values %" PRIu64 ", a pass %" PRIu64 ", the program %" PRIu64
                 "); a smaller --ctx takes less",
-                size_format(plan.limit, limit_text), size_format(need, need_text), need,
-                needs->weights_min, plan.state, plan.scratch, plan.process);
+                size_format(plan.limit, limit_text), need >> 20, needs->weights_min, plan.state,
+                plan.scratch, plan.process);
         }
     }
 }

@@ -1,6 +1,7 @@
 /* The memory promise from outside: a run inside a memory control group of its budget and a
  * little; what its statistics say; and that it leaves nothing of the model in the page cache. */
 #include "e2e/group.h"
+#include "e2e/program.h"
 
 #define MODEL_PATH HYPURA_SOURCE_ROOT "/models/hypura-tiny-moe-Q4_K_M.gguf"
 #define MEMORY_MIB 64
@@ -40,6 +41,19 @@ TEST(the_statistics_keep_the_promise)
     CHECK(parts >= 0.995 * read && parts <= 1.005 * read);
     CHECK(number(stats, "generated_tokens") == 48);
     json_free(stats);
+}
+
+TEST(the_number_that_a_refusal_names_would_do)
+{
+    static Program program;
+    char named[32] = "";
+
+    CHECK(RUN(&program, "run", MIXTURE, "--raw", "-q", "-n", "1", "--memory", "10M", "a") == 4);
+    const char *at = strstr(program.err, " do not do; ");
+    if (!CHECK(at && sscanf(at, " do not do; %31[0-9M] would", named) == 1)) return;
+    for (int i = 0; i < 5; i++)
+        CHECK_CASE(named,
+            RUN(&program, "run", MIXTURE, "--raw", "-q", "-n", "1", "--memory", named, "a") == 0);
 }
 
 TEST(a_budget_that_is_too_small_is_refused_with_status_4)
