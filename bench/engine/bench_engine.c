@@ -3,7 +3,7 @@
  * medians and spread over the rounds are printed, and the whole goes to stdout as JSON.
  *
  *     bench_engine MODEL --budgets 4M,25%,50%,all [-n TOKENS] [--rounds N] [--threads N]
- *                  [--memory SIZE] [--seconds CEILING_WINDOW]
+ *                  [--warm TOKENS] [--memory SIZE] [--seconds CEILING_WINDOW]
  *
  * Bound (DESIGN, section 1), with everything measured here: the seconds of a token are at least
  *     max(missing bytes / drive, touched bytes / memory)      "drive" or "memory"
@@ -24,13 +24,12 @@
 
 #define ROUNDS_MAX  32
 #define BUDGETS_MAX 16
-#define WARM_TOKENS 24
 #define PROMPT      "Once upon a time there was a king who had three sons."
 
 typedef struct Settings {
     const char *model, *memory;
     char *budgets;
-    uint32_t n_tokens, n_rounds, n_threads;
+    uint32_t n_tokens, n_warm, n_rounds, n_threads;
     double ceiling_seconds;
 } Settings;
 
@@ -88,7 +87,7 @@ static bool decode_window(hypura_model *model, const Settings *settings, Round *
         sequence
         && hypura_tokenize(model, PROMPT, strlen(PROMPT), true, false, &prompt, &n_prompt, err)
         && hypura_sequence_eval(sequence, prompt, n_prompt, err)
-        && generate(sequence, WARM_TOKENS, err);
+        && generate(sequence, settings->n_warm, err);
 
     hypura_model_stats(model, &before);
     uint64_t start_ns = clock_now_ns();
@@ -207,12 +206,14 @@ static uint32_t split_budgets(char *text, Summary *summaries)
 static bool read_settings(int argc, char **argv, Settings *settings)
 {
     static const struct option options[] = {{"budgets", required_argument, NULL, 'b'},
-        {"rounds", required_argument, NULL, 'r'}, {"threads", required_argument, NULL, 't'},
-        {"memory", required_argument, NULL, 'm'}, {"seconds", required_argument, NULL, 's'}, {0}};
+        {"rounds", required_argument, NULL, 'r'}, {"warm", required_argument, NULL, 'w'},
+        {"threads", required_argument, NULL, 't'}, {"memory", required_argument, NULL, 'm'},
+        {"seconds", required_argument, NULL, 's'}, {0}};
     static char all[] = "all";
     int c;
 
-    *settings = (Settings){.budgets = all, .n_tokens = 128, .n_rounds = 5, .ceiling_seconds = 2};
+    *settings = (Settings){
+        .budgets = all, .n_tokens = 128, .n_warm = 24, .n_rounds = 5, .ceiling_seconds = 2};
     settings->n_threads = cpu_usable_cores();
     while ((c = getopt_long(argc, argv, "n:", options, NULL)) != -1) {
         if (c == 'n')
@@ -221,6 +222,8 @@ static bool read_settings(int argc, char **argv, Settings *settings)
             settings->budgets = optarg;
         else if (c == 'r')
             settings->n_rounds = (uint32_t)strtoul(optarg, NULL, 10);
+        else if (c == 'w')
+            settings->n_warm = (uint32_t)strtoul(optarg, NULL, 10);
         else if (c == 't')
             settings->n_threads = (uint32_t)strtoul(optarg, NULL, 10);
         else if (c == 'm')
@@ -244,7 +247,7 @@ int main(int argc, char **argv)
     if (!read_settings(argc, argv, &settings)) {
         fprintf(stderr,
             "usage: bench_engine MODEL --budgets A,B [-n TOKENS] [--rounds N] [--threads N] "
-            "[--memory SIZE] [--seconds N]\n");
+            "[--warm TOKENS] [--memory SIZE] [--seconds N]\n");
         return 2;
     }
     uint32_t n = split_budgets(settings.budgets, summaries);
