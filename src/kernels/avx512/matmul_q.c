@@ -87,9 +87,11 @@ INLINE __m512i mxfp4_codes(const uint8_t *a, const uint8_t *b)
 /* 2^(e - 128): subnormal for e below 2, NaN for 255. */
 INLINE __m512 mxfp4_scales(const uint8_t *const block[TILE_BLOCKS])
 {
-    __m512i e = _mm512_set_epi32(block[15][0], block[14][0], block[13][0], block[12][0],
-        block[11][0], block[10][0], block[9][0], block[8][0], block[7][0], block[6][0], block[5][0],
-        block[4][0], block[3][0], block[2][0], block[1][0], block[0][0]);
+    __m512i e = _mm512_cvtepu8_epi32(
+        _mm_set_epi8((char)block[15][0], (char)block[14][0], (char)block[13][0], (char)block[12][0],
+            (char)block[11][0], (char)block[10][0], (char)block[9][0], (char)block[8][0],
+            (char)block[7][0], (char)block[6][0], (char)block[5][0], (char)block[4][0],
+            (char)block[3][0], (char)block[2][0], (char)block[1][0], (char)block[0][0]));
     const __m512i one = _mm512_set1_epi32(1);
     __m512i bits = _mm512_slli_epi32(_mm512_sub_epi32(e, one), 23);
     __m512i small = _mm512_sllv_epi32(_mm512_set1_epi32(1 << 21), e);
