@@ -101,9 +101,7 @@ TEST(every_name_cuts_long_runs_in_linear_time)
     static Char chars[N];
     static char text[N];
     const char *runs[] = {"a", "A", " ", "\n", "0", ".", "'", "aA", " \n", "\t ", "A1", " a",
-        "\xff", "\xcc\x81", "\xc3\xa9",
-        "\xc3\xa9"
-        "A"};
+        "\xff", "\xcc\x81", "\xc3\xa9", "\303\251A"};
     char list[1024];
 
     pretokenizer_list(list, sizeof(list));
