@@ -4,6 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -49,6 +52,27 @@ bool input_read(const char *path, Text *out, Error *err)
     }
     out->data[out->n_bytes] = '\0';
     return true;
+}
+
+bool input_holds_model(const char *path)
+{
+    char magic[4] = {0};
+    struct stat status;
+
+    if (stat(path, &status) != 0 || !S_ISREG(status.st_mode)) return false;
+    FILE *stream = fopen(path, "rb");
+    if (!stream) return false;
+    size_t n = fread(magic, 1, sizeof magic, stream);
+    fclose(stream);
+    return n == 4 && memcmp(magic, "GGUF", 4) == 0;
+}
+
+bool input_is_same_file(const char *a, const char *b)
+{
+    struct stat of_a, of_b;
+
+    return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev
+           && of_a.st_ino == of_b.st_ino;
 }
 
 void input_drop_line_end(Text *text)

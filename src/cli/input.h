@@ -17,6 +17,11 @@ typedef struct Text {
  * signal asked to end meanwhile. On failure `out` is empty. */
 CHECKED bool input_read(const char *path, Text *out, Error *err);
 
+/* Does the path name a regular file that begins like a model? */
+bool input_holds_model(const char *path);
+/* Do both paths name one existing file? */
+bool input_is_same_file(const char *a, const char *b);
+
 /* One line end at the end does not belong to a prompt: llama.cpp drops it from files. */
 void input_drop_line_end(Text *text);
 

@@ -20,6 +20,20 @@ static bool lock(int fd)
     return fcntl(fd, F_SETLK, &whole) == 0;
 }
 
+/* What we left behind is empty or begins like a model; anything else is somebody's own. And it
+ * still has its name: another program may have finished and renamed it before the lock was ours. */
+static bool is_left_over(int fd, const char *path)
+{
+    struct stat ours, named;
+    char magic[4];
+
+    if (fstat(fd, &ours) != 0 || stat(path, &named) != 0) return false;
+    if (ours.st_dev != named.st_dev || ours.st_ino != named.st_ino) return false;
+    ssize_t n = pread(fd, magic, sizeof magic, 0);
+    return n == 0
+           || (n == 4 && (memcmp(magic, "GGUF", 4) == 0 || memcmp(magic, "\0\0\0\0", 4) == 0));
+}
+
 bool partial_open(Partial *partial, const char *path, Error *err)
 {
     struct stat status;
@@ -41,6 +55,13 @@ bool partial_open(Partial *partial, const char *path, Error *err)
     if (!lock(partial->fd)) {
         error_set(err, ERROR_WRITE, "%s: another program is writing it", partial->partial_path);
         close(partial->fd); // and leave the other's file alone
+        partial->fd = -1;
+        goto fail;
+    }
+    if (!is_left_over(partial->fd, partial->partial_path)) {
+        error_set(err, ERROR_USAGE, "%s: is in the way, and not a result left unfinished",
+            partial->partial_path);
+        close(partial->fd);
         partial->fd = -1;
         goto fail;
     }

@@ -7,14 +7,17 @@
 #include "cli/statistics.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/size.h"
+#include "cli/input.h"
 
 static const char *const finish_names[] = {
     [FINISH_STOP] = "stop",
@@ -23,18 +26,17 @@ static const char *const finish_names[] = {
     [FINISH_ERROR] = "error",
 };
 
-/* Does the path name a regular file that begins like a model? */
-static bool holds_model(const char *path)
+/* For writing, and as it is until there is something to write. NULL: errno says why. */
+static FILE *open_untouched(const char *path, bool *is_new)
 {
-    char magic[4] = {0};
-    struct stat status;
+    int flags = O_WRONLY | O_CREAT | O_CLOEXEC;
+    int fd = open(path, flags | O_EXCL, 0666);
 
-    if (stat(path, &status) != 0 || !S_ISREG(status.st_mode)) return false;
-    FILE *stream = fopen(path, "rb");
-    if (!stream) return false;
-    size_t n = fread(magic, 1, sizeof magic, stream);
-    fclose(stream);
-    return n == 4 && memcmp(magic, "GGUF", 4) == 0;
+    *is_new = fd >= 0;
+    if (fd < 0) fd = open(path, flags, 0666);
+    FILE *stream = fd >= 0 ? fdopen(fd, "wb") : NULL;
+    if (fd >= 0 && !stream) close(fd);
+    return stream;
 }
 
 bool statistics_init(Statistics *statistics, const Options *options, Error *err)
@@ -47,15 +49,26 @@ bool statistics_init(Statistics *statistics, const Options *options, Error *err)
         statistics->stream = stderr;
         return true;
     }
-    if (holds_model(path)) return error_set(err, ERROR_USAGE, "--stats: %s holds a model", path);
-    statistics->stream = fopen(path, "wbe");
+    if (input_holds_model(path))
+        return error_set(err, ERROR_USAGE, "--stats: %s holds a model", path);
+    if (options->file && input_is_same_file(path, options->file))
+        return error_set(err, ERROR_USAGE, "--stats: %s is the text of -f", path);
+    statistics->path = path;
+    statistics->stream = open_untouched(path, &statistics->is_new);
     if (statistics->stream) return true;
     return error_set(err, ERROR_USAGE, "--stats: %s: %s", path, strerror(errno));
 }
 
 void statistics_destroy(Statistics *statistics)
 {
-    if (statistics->stream && statistics->stream != stderr) fclose(statistics->stream);
+    struct stat status;
+
+    if (statistics->stream && statistics->stream != stderr) {
+        // Nothing was written: nothing is left.
+        bool is_empty = fstat(fileno(statistics->stream), &status) == 0 && status.st_size == 0;
+        if (statistics->is_new && is_empty) (void)unlink(statistics->path);
+        fclose(statistics->stream);
+    }
     mem_free(MEM_OTHER, statistics->token_ns);
     *statistics = (Statistics){0};
 }
@@ -217,6 +230,17 @@ static void set_bytes(Json *out, const Statistics *statistics)
         out, "drive_bytes_per_s", ratio((double)(all->read_bytes - all->read_load_bytes), seconds));
 }
 
+/* Ceilings are not measured in this version, so every field is null. */
+static Json *bound_json(void)
+{
+    static const char *const fields[] = {
+        "drive_per_s", "memory_per_s", "compute_per_s", "layers_per_s", "name"};
+    Json *bound = json_object();
+
+    for (size_t i = 0; i < COUNT(fields); i++) json_set(bound, fields[i], NULL);
+    return bound;
+}
+
 bool statistics_write(const Statistics *statistics, Error *err)
 {
     const hypura_stats *all = &statistics->after_all;
@@ -227,7 +251,7 @@ bool statistics_write(const Statistics *statistics, Error *err)
     json_set_text(out, "arch", view_of(all->arch));
     set_times(out, statistics);
     set_bytes(out, statistics);
-    json_set(out, "bound", NULL);
+    json_set(out, "bound", bound_json());
     json_set(out, "predicted_generate_per_s", NULL);
     json_set_text(out, "io_backend", view_of(all->io_backend));
     json_set_bool(out, "direct", all->direct);
@@ -236,6 +260,8 @@ bool statistics_write(const Statistics *statistics, Error *err)
     json_set(out, "seed", statistics->seed.is_given ? json_u64(statistics->seed.value) : NULL);
     json_set_text(out, "finish", view_of(finish_names[statistics->finish]));
     json_set(out, "energy_joules", NULL);
+    if (statistics->stream != stderr) // what was there goes now; a pipe has nothing to cut
+        if (ftruncate(fileno(statistics->stream), 0) != 0) errno = 0;
     bool ok = json_write(out, statistics->stream, err);
     json_free(out);
     if (ok && fflush(statistics->stream) != 0)

@@ -17,6 +17,8 @@ typedef struct Statistics {
     Finish finish;
     uint64_t n_prompt, n_generated; // tokens
     uint64_t begun_ns;              // when opening the model began
+    const char *path;               // of --stats=FILE
+    bool is_new;                    // FILE was not there before
     uint64_t prompt_begun_ns;       // model open, first evaluation not begun
     uint64_t prompt_ended_ns;       // logits of the last prompt token there
     uint64_t *token_ns;             // owned: when each generated token was there
@@ -24,8 +26,9 @@ typedef struct Statistics {
     hypura_stats after_prompt, after_all;
 } Statistics;
 
-/* Opens what --stats asks for, before a sandbox forbids it. Refuses a file that holds a
- * model. USAGE: it cannot be opened. */
+/* Opens what --stats asks for, before a sandbox forbids it; what the file holds stays until
+ * there are statistics to write. Refuses a file that holds a model or is the prompt. USAGE: it
+ * cannot be opened. */
 CHECKED bool statistics_init(Statistics *statistics, const Options *options, Error *err);
 void statistics_destroy(Statistics *statistics);
 

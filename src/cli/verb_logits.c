@@ -22,7 +22,8 @@
 #include "cli/terminal.h"
 #include "gguf/writer.h"
 
-#define LOGIT_ROWS 32 // a pass that gives more holds more memory than it saves time
+#define RESULT_ARCH "hypura-logits"
+#define LOGIT_ROWS  32 // a pass that gives more holds more memory than it saves time
 
 /* Where rows go. Tensor order: logits, result_norm, l_out-0, l_out-1, ... */
 typedef struct Rows {
@@ -84,7 +85,7 @@ static bool write_header(Rows *rows, size_t n_tokens, Error *err)
 
     rows->writer = gguf_writer_create(err);
     if (!rows->writer) return false;
-    gguf_writer_string(rows->writer, "general.architecture", view_of("hypura-logits"));
+    gguf_writer_string(rows->writer, "general.architecture", view_of(RESULT_ARCH));
     gguf_writer_tensor(rows->writer, "logits", QUANT_F32, logit_dims, 2);
     if (rows->with_layers)
         gguf_writer_tensor(rows->writer, "result_norm", QUANT_F32, layer_dims, 2);
@@ -122,7 +123,10 @@ static int compute(
             options->layers ? take_layer : NULL, rows, &api_error);
     hypura_sequence_free(sequence);
     statistics->n_prompt = ok ? ids->n : 0;
-    statistics_end(statistics, model, ok ? FINISH_STOP : FINISH_ERROR);
+    statistics_end(statistics, model,
+        ok                   ? FINISH_STOP
+        : interrupt_signal() ? FINISH_INTERRUPT
+                             : FINISH_ERROR);
     if (!statistics_write(statistics, &err) && ok)
         return report_error("cannot write statistics", &err);
     if (rows->error.id != ERROR_NONE) return report_error("logits", &rows->error);
@@ -183,13 +187,19 @@ static int compute_to_file(
     return status;
 }
 
-/* Is the file to be written the model that is read? */
-static bool is_same_file(const char *a, const char *b)
+/* Would writing there destroy a model (this one, a part of it, another)? A result of an earlier
+ * run may be replaced. */
+static bool would_destroy_model(const char *path)
 {
-    struct stat of_a, of_b;
+    StringView arch = {0};
 
-    return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev
-           && of_a.st_ino == of_b.st_ino;
+    if (!input_holds_model(path)) return false;
+    GgufFile *gguf = gguf_open(path, GGUF_METADATA_ONLY, NULL, 0, NULL);
+    bool is_result = gguf
+                     && gguf_get_string(gguf, "general.architecture", &arch, NULL) == GGUF_PRESENT
+                     && view_is(arch, RESULT_ARCH);
+    gguf_close(gguf);
+    return !is_result;
 }
 
 static int compute_logits(const Options *options, const Ids *ids, Statistics *statistics)
@@ -219,8 +229,8 @@ int verb_logits(const Options *options)
     if (!options->output && terminal_is(stdout))
         return report_usage(
             "logits", "-o FILE", "the result is binary, and a terminal would get it");
-    if (options->output && is_same_file(options->output, options->model))
-        return report_usage("logits", NULL, "-o: %s is the model", options->output);
+    if (options->output && would_destroy_model(options->output))
+        return report_usage("logits", NULL, "-o: %s holds a model", options->output);
     if (!input_parse_ids(view_of(options->tokens), &ids, &err))
         status = report_error("logits: --tokens", &err);
     else if (ids.n == 0)

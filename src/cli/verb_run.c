@@ -20,7 +20,6 @@
 #include "cli/statistics.h"
 #include "cli/terminal.h"
 
-
 /* One run; run_destroy accepts any stage of it. */
 typedef struct Run {
     const Options *options;
@@ -244,7 +243,7 @@ static int run_model(Run *run)
     Error err = {0};
 
     if (!prepare(run, &status)) return status;
-    if (!choose_length(run, &err)) return report_error("run", &err);
+    if (!choose_length(run, &err)) return finish_run(run, FINISH_ERROR, report_error("run", &err));
     run->statistics.prompt_begun_ns = clock_now_ns();
     bool ok = evaluate_prompt(run, &api_error);
     statistics_end_prompt(&run->statistics, run->model);

@@ -57,11 +57,28 @@ TEST(a_file_left_behind_is_taken_over_empty)
 
     choose_path("left");
     int fd = open(partial_path, O_WRONLY | O_CREAT, 0666);
-    CHECK(fd >= 0 && write(fd, "old", 3) == 3);
+    CHECK(fd >= 0 && write(fd, "GGUF, in part", 13) == 13);
     close(fd);
     CHECK(partial_open(&partial, path, &err));
     CHECK(lseek(partial.fd, 0, SEEK_END) == 0);
     partial_destroy(&partial);
+}
+
+TEST(what_somebody_else_has_there_is_left_alone)
+{
+    Partial partial;
+    Error err = {0};
+    char got[16] = "";
+
+    choose_path("theirs");
+    int fd = open(partial_path, O_RDWR | O_CREAT, 0666);
+    CHECK(fd >= 0 && write(fd, "precious", 8) == 8);
+    CHECK(!partial_open(&partial, path, &err));
+    CHECK_ERROR(err, ERROR_USAGE);
+    partial_destroy(&partial);
+    CHECK(pread(fd, got, sizeof got, 0) == 8 && memcmp(got, "precious", 8) == 0);
+    CHECK(exists(partial_path));
+    close(fd);
 }
 
 /* Locks are between processes, so the other writer is a child. */

@@ -26,6 +26,28 @@ static void check_tensor(const GgufFile *gguf, const char *name, uint64_t n, uin
     CHECK_CASE(name, tensor->dims[0] == n && tensor->dims[1] == n_rows);
 }
 
+TEST(a_result_replaces_a_result_but_no_model)
+{
+    const char *model = program_tiny_model("tiny-dense");
+    const char *other = program_path("other.gguf"), *result = program_path("result.gguf");
+    const char *in_the_way = program_path("result.gguf.partial");
+    char copy[640];
+
+    snprintf(copy, sizeof copy, "cp '%s' '%s'", model, other);
+    CHECK(system(copy) == 0);
+    CHECK(RUN(&program, "logits", model, "--tokens", "5", "-o", other) == 2);
+    CHECK(strstr(program.err, "holds a model"));
+    CHECK(RUN(&program, "inspect", other) == 0);
+    CHECK(RUN(&program, "logits", model, "--tokens", "5", "-o", result) == 0);
+    CHECK(RUN(&program, "logits", model, "--tokens", "5,6", "-o", result) == 0);
+
+    FILE *stream = fopen(in_the_way, "w");
+    CHECK(stream && fputs("precious\n", stream) > 0 && fclose(stream) == 0);
+    CHECK(RUN(&program, "logits", model, "--tokens", "5", "-o", result) == 2);
+    CHECK(strstr(program.err, "is in the way"));
+    CHECK(read_file(in_the_way, first) == 9 && memcmp(first, "precious\n", 9) == 0);
+}
+
 TEST(the_result_is_a_gguf_file_with_the_named_tensors)
 {
     const char *model = program_tiny_model("tiny-dense"), *path = program_path("logits.gguf");

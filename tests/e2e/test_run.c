@@ -14,6 +14,32 @@ static void keep_text(void)
 #define RUN_TINY(...) \
     RUN(&program, "run", program_tiny_model("tiny-moe"), "--raw", "--threads", "2", __VA_ARGS__)
 
+TEST(statistics_replace_what_was_there_only_when_there_are_any)
+{
+    if (!json_available()) TEST_SKIP("this build has no JSON library");
+    const char *path = program_path("old.json");
+    char option[600], got[16] = "";
+    FILE *stream = fopen(path, "w");
+    CHECK(stream && fputs("old", stream) > 0 && fclose(stream) == 0);
+    snprintf(option, sizeof option, "--stats=%s", path);
+
+    CHECK(RUN(&program, "run", MIXTURE, "--raw", "--memory", "1M", option, "a") == 4);
+    stream = fopen(path, "r");
+    CHECK(stream && fread(got, 1, sizeof got, stream) == 3 && memcmp(got, "old", 3) == 0);
+    if (stream) fclose(stream);
+
+    CHECK(RUN(&program, "run", MIXTURE, "--raw", "-q", "-n", "1", option, "a") == 0);
+    stream = fopen(path, "r");
+    CHECK(stream && fread(got, 1, 1, stream) == 1 && got[0] == '{');
+    if (stream) fclose(stream);
+
+    CHECK(RUN(&program, "run", MIXTURE, "--raw", "-f", path, option) == 2);
+    CHECK(strstr(program.err, "is the text of -f"));
+    CHECK(unlink(path) == 0);
+    CHECK(RUN(&program, "run", MIXTURE, "--raw", "--memory", "1M", option, "a") == 4);
+    CHECK(access(path, F_OK) != 0); // what failed leaves no empty file
+}
+
 TEST(a_prompt_is_an_argument_an_option_a_file_or_standard_input)
 {
     const char *path = program_path("prompt.txt");

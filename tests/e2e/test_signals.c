@@ -3,6 +3,8 @@
 
 #include <sys/stat.h>
 
+#include "base/json.h"
+
 static Program program;
 
 /* Waits until a program has begun to write a file, or has ended. */
@@ -16,6 +18,7 @@ static void wait_for_bytes(const char *path)
 
 TEST(a_signal_ends_the_text_with_its_statistics)
 {
+    if (!json_available()) TEST_SKIP("this build has no JSON library");
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
 
     for (size_t i = 0; i < COUNT(signals); i++) {
