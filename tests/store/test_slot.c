@@ -95,7 +95,7 @@ TEST(each_claim_is_a_generation)
 
 TEST(payloads_lie_behind_each_other_at_their_offsets)
 {
-    uint8_t memory[1];
+    static uint8_t memory[16384];
     const Extent extents[] = {{.offset_bytes = 4096 + 10, .n_bytes = 100},
         {.offset_bytes = 8191, .n_bytes = 2}, {.offset_bytes = 0, .n_bytes = 5}};
     Slot slot = {.data = memory, .read = {.extents = extents, .n_extents = 3}};
