@@ -264,10 +264,11 @@ bool forward_pass(
         goto fail;
     }
     if (n_wanted > 0 && !head(&run, keep_wanted(&run, n_rows), observer, err)) goto fail;
-    store_pass_end(forward->store);
+    if (!store_pass_end(forward->store, err)) goto fail;
     return true;
 
 fail:
+    store_explain(forward->store, err);
     store_pass_abort(forward->store);
     return false;
 }

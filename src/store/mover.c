@@ -352,6 +352,7 @@ static void judge_completion(Mover *mover, const ReadCompletion *completion)
         mover->counters.n_strays++;
         return;
     }
+    mover->is_unchecked = true;
     assert(transfer->generation == transfer->slot->generation);
     uint32_t asked_bytes = transfer->n_bytes - transfer->done_bytes;
     transfer->is_in_flight = false;
@@ -408,6 +409,15 @@ bool mover_await(Mover *mover, Slot *slot, Error *err)
     return slot->state == SLOT_READY || mover_failure(mover, slot, err);
 }
 
+bool mover_check_files(Mover *mover, Error *err)
+{
+    if (!mover->is_unchecked) return true;
+    for (uint32_t i = 0; i < mover->n_files; i++)
+        if (!file_check_unchanged(&mover->files[i], err)) return false;
+    mover->is_unchecked = false;
+    return true;
+}
+
 bool mover_failure(const Mover *mover, const Slot *slot, Error *err)
 {
     const SlotRead *read = &slot->read;
@@ -415,6 +425,7 @@ bool mover_failure(const Mover *mover, const Slot *slot, Error *err)
 
     assert(slot->state == SLOT_FREE);
     assert(read->failure != 0);
+    if (!file_check_unchanged(&mover->files[read->failed_file], err)) return false;
     if (read->failure == FAILURE_ENDED)
         return error_set(err, ERROR_FILE_CHANGED,
             "%s: ends at byte %" PRIu64 " or before, not at %" PRIu64, path,
@@ -436,7 +447,7 @@ bool mover_init(Mover *mover, const ReaderOptions *options, uint32_t alignment, 
     ReaderOptions own = *options;
 
     own.depth = MOVER_DEPTH;
-    *mover = (Mover){.files = options->files, .alignment = alignment};
+    *mover = (Mover){.files = options->files, .n_files = options->n_files, .alignment = alignment};
     mover->reader = reader_create(&own, err);
     if (!mover->reader) return false;
     if (reader_alignment(mover->reader) == alignment) return true;

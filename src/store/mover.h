@@ -54,7 +54,8 @@ typedef struct MoverQueue {
 
 typedef struct Mover {
     Reader *reader;    // owned
-    const File *files; // borrowed
+    const File *files; // [n_files], borrowed
+    uint32_t n_files;
     uint32_t alignment;
     MoverQueue queues[MOVE_PURPOSES]; // slots with requests still to be made
     Transfer transfers[MOVER_DEPTH];
@@ -63,6 +64,7 @@ typedef struct Mover {
     uint32_t serial;
     uint64_t bytes_in_flight;      // asked for; the kernel counts them already
     uint64_t load_bytes_in_flight; // of these, for MOVE_LOAD
+    bool is_unchecked;             // bytes came since the files were last seen to be unchanged
     bool is_broken;                // the reader failed as a whole: nothing moves any more
     Error broken;                  // why
     MoverCounters counters;
@@ -102,7 +104,12 @@ CHECKED bool mover_wait(Mover *mover, Error *err);
 /* Waits until a LOADING slot is READY; false when its read failed for good. */
 CHECKED bool mover_await(Mover *mover, Slot *slot, Error *err);
 
-/* The error of a slot that is FREE because its read failed; returns false. */
+/* FILE_CHANGED: a file was written to since it was opened, so what was read of it may be
+ * anything, now and from now on. Looks only if bytes came since the last look. */
+CHECKED bool mover_check_files(Mover *mover, Error *err);
+
+/* The error of a slot that is FREE because its read failed; returns false. A file that has
+ * changed explains any failure: FILE_CHANGED. */
 bool mover_failure(const Mover *mover, const Slot *slot, Error *err);
 
 #endif

@@ -202,11 +202,21 @@ bool store_pass_begin(Store *store, bool with_head, Error *err)
     return store_advance(store, err);
 }
 
-void store_pass_end(Store *store)
+bool store_pass_end(Store *store, Error *err)
 {
     assert(store->is_in_pass);
+    if (!mover_check_files(&store->mover, err)) return false;
     store->is_in_pass = false;
     store->n_passes++;
+    return true;
+}
+
+void store_explain(Store *store, Error *err)
+{
+    Error cause = {0};
+
+    if (!err || err->id != ERROR_NUMERIC) return;
+    if (!mover_check_files(&store->mover, &cause)) *err = cause;
 }
 
 void store_pass_abort(Store *store)

@@ -67,10 +67,16 @@ const uint8_t *store_trunk(const Store *store, uint32_t index);
 void store_expect_headless(Store *store, uint32_t n_passes);
 
 /* A pass asks for dense blocks in order, each once, and for experts layer by layer.
+ * store_pass_end fails with FILE_CHANGED when a file was written to while bytes of it were
+ * read: what the pass computed is then to be dropped, and so it stays for all later passes.
  * After a failure call store_pass_abort; the store is then as before the pass. */
 CHECKED bool store_pass_begin(Store *store, bool with_head, Error *err);
-void store_pass_end(Store *store);
+CHECKED bool store_pass_end(Store *store, Error *err);
 void store_pass_abort(Store *store);
+
+/* NUMERIC, found in what was computed from the bytes, becomes FILE_CHANGED where that is the
+ * reason. Other errors stay. */
+void store_explain(Store *store, Error *err);
 
 /* Blocks first, first+1, … whose bytes are there; at least one, at most n_wanted and
  * WAVE_BLOCKS_MAX. Waits for the first only. Pinned until store_dense_done, which comes

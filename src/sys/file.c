@@ -1,6 +1,8 @@
-/* Regular files, opened once and never written. What was seen at open (size, inode, times)
- * is what later reads are held to: a model that changes under a run must stop it, not bend
- * its results. Reads for headers and tests go through here; weights go through sys/read.h. */
+/* Regular files, opened once and never written. What was seen at open (size, inode, time of
+ * modification) is what later reads are held to: a model that changes under a run must stop it,
+ * not bend its results. The time of change is not looked at: it moves also when a file gets
+ * another name or loses one, which harms nobody who has it open. Reads for headers and tests go
+ * through here; weights go through sys/read.h. */
 #include "sys/file.h"
 
 #include <errno.h>
@@ -15,12 +17,10 @@
 #include "base/size.h"
 #include "sys/internal.h"
 
-static int64_t changed_ns_of(const struct stat *st)
+static uint64_t modified_ns_of(const struct stat *st)
 {
-    uint64_t modified = (uint64_t)st->st_mtim.tv_sec * 1000000000 + (uint64_t)st->st_mtim.tv_nsec;
-    uint64_t changed = (uint64_t)st->st_ctim.tv_sec * 1000000000 + (uint64_t)st->st_ctim.tv_nsec;
-
-    return (int64_t)(modified * 31 + changed); // only ever compared for equality
+    // Wraps for years far away; only ever compared for equality.
+    return (uint64_t)st->st_mtim.tv_sec * 1000000000 + (uint64_t)st->st_mtim.tv_nsec;
 }
 
 static bool take_status(File *file, Error *err)
@@ -36,7 +36,7 @@ static bool take_status(File *file, Error *err)
     file->n_bytes = (uint64_t)st.st_size; // never negative for a regular file
     file->device = st.st_dev;
     file->inode = st.st_ino;
-    file->changed_ns = changed_ns_of(&st);
+    file->modified_ns = modified_ns_of(&st);
     return true;
 }
 
@@ -142,7 +142,7 @@ bool file_check_unchanged(const File *file, Error *err)
         return error_set(err, ERROR_FILE_CHANGED,
             "%s: has %" PRIu64 " bytes, it had %" PRIu64 " when it was opened", file->path,
             (uint64_t)st.st_size, file->n_bytes);
-    if (changed_ns_of(&st) != file->changed_ns)
+    if (modified_ns_of(&st) != file->modified_ns)
         return error_set(
             err, ERROR_FILE_CHANGED, "%s: was changed after it was opened", file->path);
     return true;

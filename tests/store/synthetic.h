@@ -266,8 +266,7 @@ static inline bool synthetic_pass(
     }
     uint32_t n_body = synthetic_n_body(model);
     if (with_head && !synthetic_dense_range(model, store, n_body, shape->n_head, err)) return false;
-    store_pass_end(store);
-    return true;
+    return store_pass_end(store, err);
 }
 
 #endif

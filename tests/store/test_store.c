@@ -3,6 +3,8 @@
 #include "store/store.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fault.h"
 #include "base/ledger.h"
@@ -544,5 +546,144 @@ TEST(real_files_through_real_readers)
     }
     file_close(&files[0]);
     file_close(&files[1]);
+    synthetic_destroy(&model);
+}
+
+/* A model in a file whose times lie in the past, so that every write moves them. */
+static void write_model(const Synthetic *model, File *file, char *path, size_t path_bytes)
+{
+    const struct timespec past[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+    Error err = {0};
+
+    snprintf(path, path_bytes, "%s/edited", harness_temporary_folder());
+    unlink(path);
+    CHECK(write_file(path, model));
+    CHECK(utimensat(AT_FDCWD, path, past, 0) == 0);
+    CHECK(file_open(file, path, &err));
+}
+
+static void write_byte(const char *path, uint64_t offset_bytes, uint8_t byte)
+{
+    int fd = open(path, O_WRONLY);
+
+    CHECK(pwrite(fd, &byte, 1, (off_t)offset_bytes) == 1);
+    close(fd);
+}
+
+static void edit_in_place(const Synthetic *model, const char *path)
+{
+    write_byte(path, 9, model->data[9]);
+}
+
+static void cut_to_nothing(const Synthetic *model, const char *path)
+{
+    (void)model;
+    CHECK(truncate(path, 0) == 0);
+}
+
+static void move_away(const Synthetic *model, const char *path)
+{
+    char other[300];
+
+    (void)model;
+    snprintf(other, sizeof(other), "%s-moved", path);
+    CHECK(rename(path, other) == 0);
+}
+
+static void link_again(const Synthetic *model, const char *path)
+{
+    char other[300];
+
+    (void)model;
+    snprintf(other, sizeof(other), "%s-linked", path);
+    unlink(other);
+    CHECK(link(path, other) == 0);
+}
+
+static void remove_it(const Synthetic *model, const char *path)
+{
+    (void)model;
+    CHECK(unlink(path) == 0);
+}
+
+/* What happens to the file between two passes, and whether the later ones may go on. */
+TEST(passes_stop_when_a_file_is_written_to_and_at_nothing_else)
+{
+    const struct {
+        const char *label;
+        void (*happen)(const Synthetic *model, const char *path);
+        Budget budget;
+        bool goes_on;
+    } cases[] = {
+        {"edited", edit_in_place, budget_min, false},
+        {"edited, half resident", edit_in_place, percent(50), false},
+        {"edited, all read before", edit_in_place, budget_all, true},
+        {"cut", cut_to_nothing, budget_min, false},
+        {"renamed", move_away, budget_min, true},
+        {"linked", link_again, budget_min, true},
+        {"removed", remove_it, budget_min, true},
+    };
+    Synthetic model;
+    Shape shape = shape_small;
+    shape.is_tied = true;
+    synthetic_init(&model, shape, 11);
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        Rng rng = rng_seeded(harness_seed());
+        Error err = {0};
+        File file = {0};
+        char path[256];
+        write_model(&model, &file, path, sizeof(path));
+        StoreOptions options = {.weights = cases[i].budget, .files = &file, .n_files = 1};
+        Store *store = store_create(&model.map, &options, &err);
+        if (!CHECK_CASE(err.message, store)) continue;
+        for (uint32_t pass = 0; pass < 2; pass++) // nine rows use every expert
+            CHECK_CASE(cases[i].label, synthetic_pass(&model, store, &rng, true, 9, &err));
+        cases[i].happen(&model, path);
+        for (uint32_t pass = 0; pass < 3; pass++) {
+            err = (Error){0};
+            bool ok = synthetic_pass(&model, store, &rng, true, 9, &err);
+            CHECK_CASE(cases[i].label, ok == cases[i].goes_on);
+            if (ok) continue;
+            CHECK_ERROR(err, ERROR_FILE_CHANGED);
+            CHECK_CASE(err.message, strstr(err.message, path));
+            store_pass_abort(store);
+        }
+        CHECK_CASE(cases[i].label, store_counters(store).n_passes == (cases[i].goes_on ? 5 : 2));
+        store_free(store);
+        file_close(&file);
+    }
+    synthetic_destroy(&model);
+}
+
+TEST(a_file_that_changed_explains_numbers_that_are_none)
+{
+    Synthetic model;
+    Rng rng = rng_seeded(harness_seed());
+    Error err = {0};
+    File file = {0};
+    char path[256];
+    synthetic_init(&model, shape_small, 11);
+    write_model(&model, &file, path, sizeof(path));
+    StoreOptions options = {.weights = budget_min, .files = &file, .n_files = 1};
+    Store *store = store_create(&model.map, &options, &err);
+    if (!CHECK_CASE(err.message, store)) return;
+
+    error_set(&err, ERROR_NUMERIC, "as it was");
+    store_explain(store, &err);
+    CHECK_ERROR(err, ERROR_NUMERIC);
+    CHECK(synthetic_pass(&model, store, &rng, true, 1, &err));
+    edit_in_place(&model, path);
+    CHECK(!synthetic_pass(&model, store, &rng, true, 1, &err));
+    error_set(&err, ERROR_INTERRUPTED, "as it was");
+    store_explain(store, &err);
+    CHECK_ERROR(err, ERROR_INTERRUPTED);
+    error_set(&err, ERROR_NUMERIC, "as it was");
+    store_explain(store, &err);
+    CHECK_ERROR(err, ERROR_FILE_CHANGED);
+    store_explain(store, NULL);
+    store_pass_abort(store);
+    store_free(store);
+    file_close(&file);
     synthetic_destroy(&model);
 }

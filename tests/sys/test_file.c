@@ -155,6 +155,15 @@ TEST(file_sees_that_it_was_changed)
     CHECK_ERROR(err, ERROR_FILE_CHANGED);
     file_close(&file);
 
+    CHECK(file_open(&file, make_file("named"), &err));
+    char other[300];
+    snprintf(other, sizeof(other), "%s-2", path);
+    CHECK(rename(path, other) == 0);
+    CHECK(file_check_unchanged(&file, &err));
+    CHECK(unlink(other) == 0);
+    CHECK(file_check_unchanged(&file, &err));
+    file_close(&file);
+
     CHECK(file_open(&file, make_file("cut"), &err));
     CHECK(truncate(path, 1) == 0);
     CHECK(!file_read_at(&file, 0, got, 2, &err));

@@ -464,6 +464,8 @@ TEST(reader_create_survives_each_failed_allocation)
     file_close(&file);
 }
 
+/* A file that another took the name of is still the file that was opened; one that was written
+ * to is not. */
 TEST(reader_create_refuses_a_file_that_was_changed)
 {
     static const DirectMode modes[] = {DIRECT_AUTO, DIRECT_OFF};
@@ -478,8 +480,9 @@ TEST(reader_create_refuses_a_file_that_was_changed)
         snprintf(path, sizeof(path), "%s/first", harness_temporary_folder());
         snprintf(other, sizeof(other), "%s/second", harness_temporary_folder());
         CHECK(rename(other, path) == 0);
-        CHECK(reader_create(&options, &err) == NULL);
-        CHECK_ERROR(err, ERROR_FILE_CHANGED);
+        Reader *reader = reader_create(&options, &err);
+        CHECK(reader != NULL);
+        reader_free(reader);
         file_close(&file);
         file_close(&unused);
 
