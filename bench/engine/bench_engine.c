@@ -4,6 +4,7 @@
  *
  *     bench_engine MODEL --budgets 4M,25%,50%,all [-n TOKENS] [--rounds N] [--threads N]
  *                  [--warm TOKENS] [--memory SIZE] [--seconds CEILING_WINDOW]
+ *                  [--read-bytes N] [--depth N]       of the drive's ceiling: 1 MiB, 16
  *
  * Bound (DESIGN, section 1), with everything measured here: the seconds of a token are at least
  *     max(missing bytes / drive, touched bytes / memory)      "drive" or "memory"
@@ -30,6 +31,7 @@ typedef struct Settings {
     const char *model, *memory;
     char *budgets;
     uint32_t n_tokens, n_warm, n_rounds, n_threads;
+    uint32_t read_bytes, depth; // of the drive's ceiling
     double ceiling_seconds;
 } Settings;
 
@@ -110,7 +112,7 @@ static bool decode_window(hypura_model *model, const Settings *settings, Round *
     return ok;
 }
 
-static bool run_round(const Settings *settings, Summary *summary, uint32_t r, uint32_t read_bytes)
+static bool run_round(const Settings *settings, Summary *summary, uint32_t r)
 {
     hypura_error err = {0};
     hypura_model_options options = HYPURA_MODEL_OPTIONS_INIT;
@@ -122,8 +124,8 @@ static bool run_round(const Settings *settings, Summary *summary, uint32_t r, ui
 
     hypura_model_close(model);
     if (!ok) fprintf(stderr, "bench_engine: %s: %s\n", summary->budget, err.message);
-    summary->rounds[r].drive =
-        ceiling_drive(settings->model, read_bytes, 16, settings->ceiling_seconds, r + 1);
+    summary->rounds[r].drive = ceiling_drive(
+        settings->model, settings->read_bytes, settings->depth, settings->ceiling_seconds, r + 1);
     return ok;
 }
 
@@ -207,13 +209,19 @@ static bool read_settings(int argc, char **argv, Settings *settings)
 {
     static const struct option options[] = {{"budgets", required_argument, NULL, 'b'},
         {"rounds", required_argument, NULL, 'r'}, {"warm", required_argument, NULL, 'w'},
+        {"read-bytes", required_argument, NULL, 'R'}, {"depth", required_argument, NULL, 'd'},
         {"threads", required_argument, NULL, 't'}, {"memory", required_argument, NULL, 'm'},
         {"seconds", required_argument, NULL, 's'}, {0}};
     static char all[] = "all";
     int c;
 
-    *settings = (Settings){
-        .budgets = all, .n_tokens = 128, .n_warm = 24, .n_rounds = 5, .ceiling_seconds = 2};
+    *settings = (Settings){.budgets = all,
+        .n_tokens = 128,
+        .n_warm = 24,
+        .read_bytes = 1u << 20,
+        .depth = 16,
+        .n_rounds = 5,
+        .ceiling_seconds = 2};
     settings->n_threads = cpu_usable_cores();
     while ((c = getopt_long(argc, argv, "n:", options, NULL)) != -1) {
         if (c == 'n')
@@ -222,6 +230,10 @@ static bool read_settings(int argc, char **argv, Settings *settings)
             settings->budgets = optarg;
         else if (c == 'r')
             settings->n_rounds = (uint32_t)strtoul(optarg, NULL, 10);
+        else if (c == 'R')
+            settings->read_bytes = (uint32_t)strtoul(optarg, NULL, 10);
+        else if (c == 'd')
+            settings->depth = (uint32_t)strtoul(optarg, NULL, 10);
         else if (c == 'w')
             settings->n_warm = (uint32_t)strtoul(optarg, NULL, 10);
         else if (c == 't')
@@ -247,13 +259,13 @@ int main(int argc, char **argv)
     if (!read_settings(argc, argv, &settings)) {
         fprintf(stderr,
             "usage: bench_engine MODEL --budgets A,B [-n TOKENS] [--rounds N] [--threads N] "
-            "[--warm TOKENS] [--memory SIZE] [--seconds N]\n");
+            "[--warm TOKENS] [--memory SIZE] [--seconds N] [--read-bytes N] [--depth N]\n");
         return 2;
     }
     uint32_t n = split_budgets(settings.budgets, summaries);
     for (uint32_t r = 0; r < settings.n_rounds; r++) // interleaved: every budget in every round
         for (uint32_t b = 0; b < n; b++)
-            if (!run_round(&settings, &summaries[b], r, 1u << 20)) return 1;
+            if (!run_round(&settings, &summaries[b], r)) return 1;
     double memory = ceiling_memory(settings.n_threads), resident_seconds = 0;
     for (uint32_t b = 0; b < n; b++) {
         summarise(&summaries[b], settings.n_rounds);
@@ -266,6 +278,8 @@ int main(int argc, char **argv)
     json_set_text(json, "cpu", view_of(cpu_model_name()));
     json_set_u64(json, "threads", settings.n_threads);
     json_set_u64(json, "tokens", settings.n_tokens);
+    json_set_u64(json, "ceiling_read_bytes", settings.read_bytes);
+    json_set_u64(json, "ceiling_depth", settings.depth);
     json_set_f64(json, "memory_bytes_per_s", memory);
     for (uint32_t b = 0; b < n; b++) {
         Bound bound = bound_of(&summaries[b].median, memory, resident_seconds);
