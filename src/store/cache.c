@@ -214,7 +214,8 @@ static void sort_wants(Cache *cache)
     }
 }
 
-/* What is there of a want's block: READY is a hit, LOADING is on its way. */
+/* What is there of a want's block: READY is a hit, and so is what the first filling brings (it
+ * is resident, only not yet; the wait shows as stall). Else LOADING is a miss on its way. */
 static void find_want(Cache *cache, Mover *mover, CacheWant *want)
 {
     uint32_t index = cache->slot_of[want->block];
@@ -222,6 +223,9 @@ static void find_want(Cache *cache, Mover *mover, CacheWant *want)
 
     if (slot && slot->state == SLOT_READY) {
         cache->n_hits++;
+    } else if (slot && slot->state == SLOT_LOADING && slot->read.purpose == MOVE_LOAD) {
+        cache->n_hits++;
+        mover_hurry(mover, slot);
     } else {
         cache->n_misses++;
         // Tried in vain when nobody waited for it: that is no answer to a demand.
