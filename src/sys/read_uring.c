@@ -12,6 +12,7 @@
 #include <liburing.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -19,8 +20,9 @@
 
 #define BUFFER_BYTES_MAX ((uint64_t)1 << 30) // the kernel's limit for one registered buffer
 #define BUFFERS_MAX      16384
-#define TRIES_MAX        100 // of a submission that the kernel has no memory for
-#define IO_WORKERS_MAX   4   // kernel threads for reads through the page cache
+#define TRIES_MAX        1000    // of a call that the kernel puts off
+#define PAUSE_NS         1000000 // between two of them
+#define IO_WORKERS_MAX   4       // kernel threads for reads through the page cache
 
 /* A request in flight; user_data of its entry is the index. */
 typedef struct Flight {
@@ -174,13 +176,25 @@ static bool broke(int error, const char *step, Error *err)
     return error_set(err, ERROR_RING, "io_uring: %s: %s", step, strerror(error));
 }
 
+/* Is this answer of the kernel only "not now"? After a short pause, and not for ever. */
+static bool is_put_off(int failed, uint32_t *n_tries)
+{
+    const struct timespec pause = {.tv_nsec = PAUSE_NS};
+
+    if (failed == -EINTR) return true;
+    if ((failed != -EAGAIN && failed != -EBUSY) || ++*n_tries == TRIES_MAX) return false;
+    (void)nanosleep(&pause, NULL);
+    return true;
+}
+
 static bool wait_for_one(Uring *uring, Error *err)
 {
     struct io_uring_cqe *cqe;
+    uint32_t n_tries = 0;
     int failed;
 
     do failed = io_uring_wait_cqe(&uring->ring, &cqe);
-    while (failed == -EINTR);
+    while (failed != 0 && is_put_off(failed, &n_tries));
     return failed == 0 || broke(-failed, "wait", err);
 }
 
@@ -256,9 +270,8 @@ static bool uring_submit(void *state, const ReadRequest *requests, uint32_t n, E
     for (uint32_t i = 0; i < n; i++) prepare(uring, &requests[i]);
     while (io_uring_sq_ready(&uring->ring) > 0) {
         int n_submitted = io_uring_submit(&uring->ring);
-        if (n_submitted >= 0 || n_submitted == -EINTR) continue;
-        if (n_submitted != -EAGAIN || ++n_tries == TRIES_MAX)
-            return broke(-n_submitted, "submit", err);
+        if (n_submitted >= 0 || is_put_off(n_submitted, &n_tries)) continue;
+        return broke(-n_submitted, "submit", err);
     }
     return true;
 }
