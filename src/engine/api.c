@@ -401,9 +401,9 @@ static void fill_store_stats(const Loaded *loaded, hypura_stats *stats)
     stats->budget_trunk = budget.trunk;
     stats->budget_cache = budget.cache;
     stats->budget_ring = budget.ring;
-    stats->read_bytes = counters.read_bytes;
+    stats->read_bytes = counters.read_bytes + loaded->header_read_bytes;
     stats->read_missed_bytes = counters.read_missed_bytes;
-    stats->read_load_bytes = counters.read_load_bytes;
+    stats->read_load_bytes = counters.read_load_bytes + loaded->header_read_bytes;
     stats->read_padding_bytes = counters.read_padding_bytes;
     stats->read_prefetch_wasted_bytes = counters.read_wasted_bytes;
     stats->read_again_bytes = counters.read_again_bytes;

@@ -138,12 +138,20 @@ static bool load_weights(Loaded *loaded, const LoadOptions *options, Error *err)
     return loaded->rows != NULL;
 }
 
+/* What the kernel fetched for this process since then; 0: unknown, or it was cached. */
+static uint64_t read_since(const ProcessIo *start)
+{
+    ProcessIo now = process_io();
+    return now.known && start->known ? now.read_bytes - start->read_bytes : 0;
+}
+
 bool loaded_open(Loaded *out, const char *path, const LoadOptions *options, Error *err)
 {
     *out = (Loaded){.io_at_start = process_io()};
     out->gguf = gguf_open(path, options->text_only ? GGUF_METADATA_ONLY : GGUF_TENSOR_DATA,
         options->overrides, options->n_overrides, err);
     if (!out->gguf) goto fail;
+    out->header_read_bytes = read_since(&out->io_at_start);
     if (!vocab_load(out->gguf, &out->vocab, err)) goto fail_at;
     if (options->text_only) return true;
     if (!shape_read(out->gguf, &out->shape, err)) goto fail_at;

@@ -49,6 +49,7 @@ typedef struct Loaded {
     MemoryPlan memory;
     uint32_t n_ctx, n_ubatch, n_logit_rows, n_sequences;
     ProcessIo io_at_start;
+    uint64_t header_read_bytes; // fetched from the drive to read the metadata
     SandboxReport sandbox;
     ProgressHook progress;
     Row *rows; // [n_ubatch] of a pass, owned
