@@ -1,5 +1,17 @@
-/* The whole product of test_same_bits.c. */
+/* The whole product of test_same_bits.c. HYPURA_SHARD=I/N takes every N-th combination from the
+ * I-th on, so that N processes share the work. */
 #include "engine/same_bits.h"
+
+/* Is the next combination this process's? */
+static bool is_ours(void)
+{
+    static unsigned shard, n_shards, next;
+    const char *text = getenv("HYPURA_SHARD");
+
+    if (n_shards == 0 && (!text || sscanf(text, "%u/%u", &shard, &n_shards) != 2 || n_shards == 0))
+        n_shards = 1;
+    return next++ % n_shards == shard % n_shards;
+}
 
 static void check_product(const char *path)
 {
@@ -30,7 +42,7 @@ static void check_product(const char *path)
                                 .direct = directs[d],
                                 .isa = isas[i],
                                 .n_ubatch = ubatches[u]};
-                            run_and_compare(path, &config, &prompts, &baseline);
+                            if (is_ours()) run_and_compare(path, &config, &prompts, &baseline);
                         }
     free(baseline.logits);
 }
