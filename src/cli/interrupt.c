@@ -6,7 +6,6 @@
 #include "cli/interrupt.h"
 
 #include <signal.h>
-#include <stddef.h>
 #include <unistd.h>
 
 #include "cli/report.h"
@@ -50,6 +49,14 @@ void interrupt_install(void)
 int interrupt_signal(void)
 {
     return (int)signal_seen;
+}
+
+bool interrupt_goes_on(void *context, size_t done, size_t total)
+{
+    (void)context;
+    (void)done;
+    (void)total;
+    return interrupt_signal() == 0;
 }
 
 void interrupt_remove_file(const char *path)

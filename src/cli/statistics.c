@@ -18,6 +18,8 @@
 #include "base/mem.h"
 #include "base/size.h"
 #include "cli/input.h"
+#include "cli/interrupt.h"
+#include "cli/report.h"
 
 static const char *const finish_names[] = {
     [FINISH_STOP] = "stop",
@@ -26,17 +28,27 @@ static const char *const finish_names[] = {
     [FINISH_ERROR] = "error",
 };
 
-/* For writing, and as it is until there is something to write. NULL: errno says why. */
-static FILE *open_untouched(const char *path, bool *is_new)
+/* For writing, and as it is until there is something to write. False: errno says why. */
+static bool open_untouched(Statistics *statistics, const char *path)
 {
     int flags = O_WRONLY | O_CREAT | O_CLOEXEC;
-    int fd = open(path, flags | O_EXCL, 0666);
+    struct stat status;
 
-    *is_new = fd >= 0;
+    int fd = open(path, flags | O_EXCL, 0666);
+    statistics->is_new = fd >= 0;
     if (fd < 0) fd = open(path, flags, 0666);
-    FILE *stream = fd >= 0 ? fdopen(fd, "wb") : NULL;
-    if (fd >= 0 && !stream) close(fd);
-    return stream;
+    if (fd < 0) return false;
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) statistics->path = path;
+    statistics->stream = fdopen(fd, "wb");
+    if (!statistics->stream) close(fd);
+    return statistics->stream != NULL;
+}
+
+/* Has the file, which exists by now, another part in this command? */
+static bool check_part(const char *path, const char *other, const char *part, Error *err)
+{
+    if (!other || !input_is_same_file(path, other)) return true;
+    return error_set(err, ERROR_USAGE, "--stats: %s is %s", path, part);
 }
 
 bool statistics_init(Statistics *statistics, const Options *options, Error *err)
@@ -51,12 +63,11 @@ bool statistics_init(Statistics *statistics, const Options *options, Error *err)
     }
     if (input_holds_model(path))
         return error_set(err, ERROR_USAGE, "--stats: %s holds a model", path);
-    if (options->file && input_is_same_file(path, options->file))
-        return error_set(err, ERROR_USAGE, "--stats: %s is the text of -f", path);
-    statistics->path = path;
-    statistics->stream = open_untouched(path, &statistics->is_new);
-    if (statistics->stream) return true;
-    return error_set(err, ERROR_USAGE, "--stats: %s: %s", path, strerror(errno));
+    if (!open_untouched(statistics, path))
+        return error_set(err, ERROR_USAGE, "--stats: %s: %s", path, strerror(errno));
+    return check_part(path, options->model, "the model", err)
+           && check_part(path, options->file, "the text of -f", err)
+           && check_part(path, options->output, "the result of -o", err);
 }
 
 void statistics_destroy(Statistics *statistics)
@@ -98,6 +109,7 @@ static hypura_stats stats_of(const hypura_model *model)
 void statistics_end_prompt(Statistics *statistics, const hypura_model *model)
 {
     statistics->prompt_ended_ns = clock_now_ns();
+    if (statistics->prompt_begun_ns == 0) statistics->prompt_begun_ns = statistics->prompt_ended_ns;
     statistics->after_prompt = stats_of(model);
 }
 
@@ -246,6 +258,8 @@ bool statistics_write(const Statistics *statistics, Error *err)
     const hypura_stats *all = &statistics->after_all;
 
     if (!statistics->stream) return true;
+    if (statistics->path && ftruncate(fileno(statistics->stream), 0) != 0)
+        return error_set(err, ERROR_OUTPUT, "%s: %s", statistics->path, strerror(errno));
     Json *out = json_object();
     json_set_text(out, "model", view_of(statistics->model_path));
     json_set_text(out, "arch", view_of(all->arch));
@@ -260,13 +274,23 @@ bool statistics_write(const Statistics *statistics, Error *err)
     json_set(out, "seed", statistics->seed.is_given ? json_u64(statistics->seed.value) : NULL);
     json_set_text(out, "finish", view_of(finish_names[statistics->finish]));
     json_set(out, "energy_joules", NULL);
-    if (statistics->stream != stderr) // what was there goes now; a pipe has nothing to cut
-        if (ftruncate(fileno(statistics->stream), 0) != 0) errno = 0;
     bool ok = json_write(out, statistics->stream, err);
     json_free(out);
     if (ok && fflush(statistics->stream) != 0)
         ok = error_set(err, ERROR_OUTPUT, "statistics: %s", strerror(errno));
     return ok;
+}
+
+int statistics_finish(Statistics *statistics, const hypura_model *model, int status)
+{
+    Finish finish = status == STATUS_OK  ? FINISH_STOP
+                    : interrupt_signal() ? FINISH_INTERRUPT
+                                         : FINISH_ERROR;
+    Error err = {0};
+
+    statistics_end(statistics, model, finish);
+    if (statistics_write(statistics, &err) || status != STATUS_OK) return status;
+    return report_error("cannot write statistics", &err);
 }
 
 void statistics_summarise(const Statistics *statistics)

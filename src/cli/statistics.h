@@ -17,7 +17,7 @@ typedef struct Statistics {
     Finish finish;
     uint64_t n_prompt, n_generated; // tokens
     uint64_t begun_ns;              // when opening the model began
-    const char *path;               // of --stats=FILE
+    const char *path;               // of --stats=FILE; NULL: none, or no regular file
     bool is_new;                    // FILE was not there before
     uint64_t prompt_begun_ns;       // model open, first evaluation not begun
     uint64_t prompt_ended_ns;       // logits of the last prompt token there
@@ -27,8 +27,8 @@ typedef struct Statistics {
 } Statistics;
 
 /* Opens what --stats asks for, before a sandbox forbids it; what the file holds stays until
- * there are statistics to write. Refuses a file that holds a model or is the prompt. USAGE: it
- * cannot be opened. */
+ * there are statistics to write. Refuses a file that holds a model or has another part in the
+ * command. USAGE: it cannot be opened. */
 CHECKED bool statistics_init(Statistics *statistics, const Options *options, Error *err);
 void statistics_destroy(Statistics *statistics);
 
@@ -37,9 +37,13 @@ CHECKED bool statistics_expect_tokens(Statistics *statistics, uint64_t n, Error 
 /* A token has been generated now. */
 void statistics_add_token(Statistics *statistics);
 
-/* The prompt is evaluated; and everything is done. */
+/* The prompt is evaluated; and everything is done, or failed at any stage. */
 void statistics_end_prompt(Statistics *statistics, const hypura_model *model);
 void statistics_end(Statistics *statistics, const hypura_model *model, Finish finish);
+
+/* The end of a verb that has one task: what came of it follows from its status. Writes, and
+ * returns the status, or that of a failure to write after a success. */
+int statistics_finish(Statistics *statistics, const hypura_model *model, int status);
 
 /* Writes the JSON object where --stats wants it, if anywhere. */
 CHECKED bool statistics_write(const Statistics *statistics, Error *err);

@@ -32,7 +32,8 @@ typedef struct Rows {
     size_t header_bytes;
     uint32_t n_vocab, n_embd, n_layer;
     bool with_layers;
-    Error error; // of a callback
+    size_t n_taken; // rows of logits
+    Error error;    // of a callback
 } Rows;
 
 static bool write_at(Rows *rows, const void *data, size_t n_bytes, uint64_t offset_bytes)
@@ -64,8 +65,8 @@ static bool take_row(void *context, const hypura_row *row)
 {
     Rows *rows = context;
 
-    if (interrupt_signal()) return error_set(&rows->error, ERROR_INTERRUPTED, "interrupted");
     if (!write_row(rows, 0, row->index, row->logits, rows->n_vocab)) return false;
+    rows->n_taken++;
     return !rows->with_layers || write_row(rows, 1, row->index, row->result_norm, rows->n_embd);
 }
 
@@ -115,6 +116,7 @@ static int compute(
     if (!write_header(rows, ids->n, &err)) return report_error("cannot write the result", &err);
 
     hypura_sequence *sequence = hypura_sequence_create(model, &api_error);
+    hypura_model_on_progress(model, interrupt_goes_on, NULL);
     bool ok =
         sequence && hypura_sequence_reset(sequence, (uint32_t)options->start.value, &api_error);
     statistics->prompt_begun_ns = clock_now_ns();
@@ -122,15 +124,12 @@ static int compute(
         ok = hypura_sequence_eval_rows(sequence, ids->ids, ids->n, take_row,
             options->layers ? take_layer : NULL, rows, &api_error);
     hypura_sequence_free(sequence);
-    statistics->n_prompt = ok ? ids->n : 0;
-    statistics_end(statistics, model,
-        ok                   ? FINISH_STOP
-        : interrupt_signal() ? FINISH_INTERRUPT
-                             : FINISH_ERROR);
-    if (!statistics_write(statistics, &err) && ok)
-        return report_error("cannot write statistics", &err);
+    statistics->n_prompt = rows->n_taken;
+    statistics_end_prompt(statistics, model);
+    if (ok) return STATUS_OK;
+    if (interrupt_signal()) return STATUS_OF_SIGNAL + interrupt_signal();
     if (rows->error.id != ERROR_NONE) return report_error("logits", &rows->error);
-    return ok ? STATUS_OK : report_api_error("logits", &api_error);
+    return report_api_error("logits", &api_error);
 }
 
 static bool copy_to_output(int fd, Error *err)
@@ -214,6 +213,7 @@ static int compute_logits(const Options *options, const Ids *ids, Statistics *st
     if (!model) return status;
     status = options->output ? compute_to_file(options, model, ids, statistics)
                              : compute_to_output(options, model, ids, statistics);
+    status = statistics_finish(statistics, model, status);
     hypura_model_close(model);
     return status;
 }

@@ -114,6 +114,7 @@ static bool score_windows(hypura_model *model, int32_t *ids, size_t n_windows,
 
     hypura_sequence *sequence = hypura_sequence_create(model, err);
     if (!sequence) return false;
+    hypura_model_on_progress(model, interrupt_goes_on, NULL);
     progress_begin(&progress, "perplexity", "windows", n_windows, options->quiet);
     for (size_t i = 0; ok && i < n_windows; i++) {
         int32_t *first = ids + i * window.n;
@@ -123,9 +124,8 @@ static bool score_windows(hypura_model *model, int32_t *ids, size_t n_windows,
         ok = hypura_sequence_reset(sequence, 0, err)
              && hypura_sequence_eval_rows(
                  sequence, first, window.n - 1, score_row, NULL, &window, err);
-        statistics->n_prompt += window.n - 1;
+        if (ok) statistics->n_prompt += window.n - 1;
         progress_show(&progress, i + 1);
-        if (interrupt_signal()) ok = false;
     }
     progress_end(&progress);
     hypura_sequence_free(sequence);
@@ -137,26 +137,17 @@ static int measure(
 {
     size_t n_window = hypura_n_ctx(model), n_windows = n_ids / n_window;
     Score score = {0};
-    hypura_error api_error = {0};
-    Error err = {0};
-    int status;
+    hypura_error err = {0};
 
     if (n_windows == 0)
         return report_usage("perplexity", "a longer text, or a smaller --ctx",
             "the text has %zu tokens, fewer than a window of %zu", n_ids, n_window);
     statistics->prompt_begun_ns = clock_now_ns();
-    bool ok = score_windows(model, ids, n_windows, statistics, options, &score, &api_error);
-    statistics_end(statistics, model, ok ? FINISH_STOP : FINISH_ERROR);
-    if (ok)
-        status = write_result(options, &score, n_windows);
-    else if (interrupt_signal())
-        status = STATUS_OF_SIGNAL + interrupt_signal();
-    else
-        status = report_api_error("perplexity", &api_error);
-    if (interrupt_signal()) statistics->finish = FINISH_INTERRUPT;
-    if (!statistics_write(statistics, &err) && status == STATUS_OK)
-        status = report_error("cannot write statistics", &err);
-    return status;
+    bool ok = score_windows(model, ids, n_windows, statistics, options, &score, &err);
+    statistics_end_prompt(statistics, model);
+    if (ok) return write_result(options, &score, n_windows);
+    if (interrupt_signal()) return STATUS_OF_SIGNAL + interrupt_signal();
+    return report_api_error("perplexity", &err);
 }
 
 static int measure_text(const Options *options, const Text *text, Statistics *statistics)
@@ -164,7 +155,8 @@ static int measure_text(const Options *options, const Text *text, Statistics *st
     LoadWish wish = {.need = HYPURA_NEED_WEIGHTS,
         .n_ctx_default = WINDOW_DEFAULT,
         .n_logit_rows = LOGIT_ROWS,
-        .sandbox = true};
+        .sandbox = true,
+        .write_path = statistics->path};
     hypura_error err = {0};
     int32_t *ids = NULL;
     size_t n_ids = 0;
@@ -177,6 +169,7 @@ static int measure_text(const Options *options, const Text *text, Statistics *st
     else
         status = report_api_error("perplexity", &err);
     hypura_free(ids);
+    status = statistics_finish(statistics, model, status);
     hypura_model_close(model);
     return status;
 }

@@ -92,7 +92,8 @@ static void choose_sampling(Run *run)
 /* Opens the model and everything that hangs on it. Reports; false: ended with *status. */
 static bool prepare(Run *run, int *status)
 {
-    LoadWish wish = {.need = HYPURA_NEED_WEIGHTS, .sandbox = true};
+    LoadWish wish = {
+        .need = HYPURA_NEED_WEIGHTS, .sandbox = true, .write_path = run->statistics.path};
     hypura_error err = {0};
 
     run->model = load_model(run->options, wish, status);
@@ -242,7 +243,7 @@ static int run_model(Run *run)
     int status = STATUS_OK;
     Error err = {0};
 
-    if (!prepare(run, &status)) return status;
+    if (!prepare(run, &status)) return run->model ? finish_run(run, FINISH_ERROR, status) : status;
     if (!choose_length(run, &err)) return finish_run(run, FINISH_ERROR, report_error("run", &err));
     run->statistics.prompt_begun_ns = clock_now_ns();
     bool ok = evaluate_prompt(run, &api_error);

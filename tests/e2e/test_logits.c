@@ -48,6 +48,18 @@ TEST(a_result_replaces_a_result_but_no_model)
     CHECK(read_file(in_the_way, first) == 9 && memcmp(first, "precious\n", 9) == 0);
 }
 
+TEST(statistics_and_result_need_two_files)
+{
+    const char *path = program_path("one.gguf");
+    char option[640];
+
+    if (!json_available()) TEST_SKIP("this build has no JSON library");
+    snprintf(option, sizeof option, "--stats=%s", path);
+    CHECK(RUN(&program, "logits", DRAFT, "--tokens", "5", "-o", path, option) == 2);
+    CHECK(strstr(program.err, "is the result of -o"));
+    CHECK(access(path, F_OK) != 0);
+}
+
 TEST(the_result_is_a_gguf_file_with_the_named_tensors)
 {
     const char *model = program_tiny_model("tiny-dense"), *path = program_path("logits.gguf");

@@ -14,6 +14,26 @@ static void keep_text(void)
 #define RUN_TINY(...) \
     RUN(&program, "run", program_tiny_model("tiny-moe"), "--raw", "--threads", "2", __VA_ARGS__)
 
+static void fill_file(const char *path, size_t n_bytes)
+{
+    FILE *stream = fopen(path, "w");
+
+    CHECK(stream);
+    for (size_t i = 0; stream && i < n_bytes; i++) putc('x', stream);
+    if (stream) fclose(stream);
+}
+
+/* NULL: it is no JSON document. */
+static Json *parse_file(const char *path)
+{
+    static char content[8192];
+    FILE *stream = fopen(path, "r");
+    size_t n = stream ? fread(content, 1, sizeof content, stream) : 0;
+
+    if (stream) fclose(stream);
+    return json_parse((StringView){content, n}, NULL);
+}
+
 TEST(statistics_replace_what_was_there_only_when_there_are_any)
 {
     if (!json_available()) TEST_SKIP("this build has no JSON library");
@@ -35,6 +55,14 @@ TEST(statistics_replace_what_was_there_only_when_there_are_any)
 
     CHECK(RUN(&program, "run", MIXTURE, "--raw", "-f", path, option) == 2);
     CHECK(strstr(program.err, "is the text of -f"));
+
+    // The model is loaded and its rights are given up: the old file is replaced to its end.
+    fill_file(path, 5000);
+    CHECK(RUN(&program, "run", MIXTURE, "--raw", "-q", "--ctx", "1", option, "a b c") == 2);
+    Json *json = parse_file(path);
+    CHECK(view_is(json_get_text(json_get(json, "finish")), "error"));
+    CHECK(json_get_number(json_get(json, "load_ns"), 1e18) < 1e12);
+    json_free(json);
     CHECK(unlink(path) == 0);
     CHECK(RUN(&program, "run", MIXTURE, "--raw", "--memory", "1M", option, "a") == 4);
     CHECK(access(path, F_OK) != 0); // what failed leaves no empty file
@@ -144,8 +172,7 @@ static void check_stats(const Json *json, const char *n_tokens)
 TEST(statistics_are_whole_and_add_up)
 {
     const char *path = program_path("stats.json");
-    char option[320], content[8192];
-    Error err = {0};
+    char option[320];
 
     if (!json_available()) TEST_SKIP("this build has no JSON");
     snprintf(option, sizeof option, "--stats=%s", path);
@@ -153,10 +180,7 @@ TEST(statistics_are_whole_and_add_up)
               option, "Once upon a time")
           == 0);
     CHECK(program.n_err == 0);
-    FILE *stream = fopen(path, "r");
-    size_t n = stream ? fread(content, 1, sizeof content, stream) : 0;
-    if (stream) fclose(stream);
-    Json *json = json_parse((StringView){content, n}, &err);
+    Json *json = parse_file(path);
     CHECK(json);
     check_stats(json, "12");
     json_free(json);

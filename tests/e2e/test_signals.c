@@ -42,6 +42,24 @@ TEST(a_summary_is_shown_without_statistics)
     CHECK(strstr(program.err, "hypura: prompt 4 tokens") && strstr(program.err, "generated"));
 }
 
+/* A row a pass, so that there are seconds of work behind the header. */
+TEST(interrupted_logits_say_so)
+{
+    static char tokens[3001];
+    const char *path = program_path("rows.gguf"), *partial = program_path("rows.gguf.partial");
+
+    if (!json_available()) TEST_SKIP("this build has no JSON library");
+    for (size_t i = 0; i + 1 < sizeof tokens; i += 2) memcpy(tokens + i, "5,", 2);
+    program_start(&program, (const char *const[]){"logits", MIXTURE, "--tokens", tokens, "--ubatch",
+                                "1", "--stats", "-o", path, NULL});
+    wait_for_bytes(partial);
+    CHECK(kill(program.pid, SIGINT) == 0);
+    CHECK(program_wait(&program) == 130);
+    CHECK(strstr(program.err, "\"finish\": \"interrupt\""));
+    CHECK(!strstr(program.err, "hypura: "));
+    CHECK(access(partial, F_OK) != 0 && access(path, F_OK) != 0);
+}
+
 /* The signal is sent once the first bytes are written; 26 GiB are not written in an instant. */
 TEST(an_interrupted_synth_leaves_nothing)
 {
