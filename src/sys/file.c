@@ -46,6 +46,11 @@ int file_open_untouched(const char *path, int flags)
     return fd >= 0 || errno != EPERM ? fd : open(path, flags);
 }
 
+ErrorId file_open_error(int error)
+{
+    return error == EMFILE || error == ENFILE ? ERROR_FILE_LIMIT : ERROR_FILE_OPEN;
+}
+
 bool file_open(File *file, const char *path, Error *err)
 {
     File opened = {0};
@@ -53,7 +58,7 @@ bool file_open(File *file, const char *path, Error *err)
     // O_NONBLOCK: opening a FIFO without a writer would wait for one.
     opened.fd = file_open_untouched(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (opened.fd < 0)
-        return error_set(err, ERROR_FILE_OPEN, "%s: cannot open: %s", path, strerror(errno));
+        return error_set(err, file_open_error(errno), "%s: cannot open: %s", path, strerror(errno));
     if (!take_status(&opened, err)) {
         error_at(err, "%s", path);
         goto fail;

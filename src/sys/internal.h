@@ -53,4 +53,7 @@ uint32_t cpu_usable_cores_below(const char *root);
  * drive. -1 and errno as open. */
 int file_open_untouched(const char *path, int flags);
 
+/* What a failed open is: FILE_LIMIT where the process or the machine has too many open. */
+ErrorId file_open_error(int error);
+
 #endif

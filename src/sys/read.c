@@ -109,8 +109,8 @@ static bool open_and_try(
     opened.fd = open_direct(file);
     if (opened.fd < 0) {
         *refusal = errno == EINVAL || errno == EOPNOTSUPP ? errno : 0;
-        return error_set(err, ERROR_FILE_OPEN, "%s: cannot open for direct reads: %s", file->path,
-            strerror(errno));
+        return error_set(err, file_open_error(errno), "%s: cannot open for direct reads: %s",
+            file->path, strerror(errno));
     }
     if (!file_check_unchanged(&opened, err)) goto fail;
     if (pread(opened.fd, probe->data, alignment, 0) < 0) {

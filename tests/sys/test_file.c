@@ -8,7 +8,7 @@
 #include "base/fault.h"
 #include "base/ledger.h"
 #include "base/rng.h"
-#include "harness.h"
+#include "sys/child.h"
 
 #define N_BYTES 300001u
 
@@ -186,6 +186,26 @@ TEST(file_read_fails_on_purpose)
     CHECK(fault_count(FAULT_READ) == 3);
     fault_arm(FAULT_READ, 0, false);
     file_close(&file);
+}
+
+static void open_one_too_many(const void *argument)
+{
+    struct rlimit limit;
+    File file = {0};
+    Error err = {0};
+
+    (void)argument;
+    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = 0;
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    CHECK(!file_open(&file, path, &err));
+    CHECK_ERROR(err, ERROR_FILE_LIMIT);
+}
+
+TEST(file_open_tells_a_limit_from_a_file_that_is_not_there)
+{
+    make_file("limit");
+    CHECK(child_status(open_one_too_many, NULL) == 0);
 }
 
 TEST(file_open_survives_a_failed_allocation)
