@@ -76,7 +76,21 @@ static Ruleset ruleset_of(int abi)
     return ruleset;
 }
 
-static bool allow_path(int ruleset_fd, const Ruleset *ruleset, const char *path, Error *err)
+/* What a kernel or a container that has no Landlock for us may answer at any step. */
+static bool is_refusal(int error)
+{
+    return error == ENOSYS || error == EOPNOTSUPP || error == EPERM;
+}
+
+/* SANDBOX, or *is_refused where Landlock is not to be had. Reads errno; returns false. */
+static bool fail_or_refuse(const char *step, bool *is_refused, Error *err)
+{
+    *is_refused = is_refusal(errno);
+    return error_set(err, ERROR_SANDBOX, "Landlock: %s: %s", step, strerror(errno));
+}
+
+static bool allow_path(
+    int ruleset_fd, const Ruleset *ruleset, const char *path, bool *is_refused, Error *err)
 {
     struct stat st;
     bool ok = false;
@@ -89,14 +103,30 @@ static bool allow_path(int ruleset_fd, const Ruleset *ruleset, const char *path,
         PathRule rule = {.allowed_access = wanted & ruleset->handled_access_fs, .parent_fd = fd};
         ok = syscall(SYS_landlock_add_rule, ruleset_fd, RULE_PATH_BENEATH, &rule, 0) == 0;
     }
-    if (!ok) error_set(err, ERROR_SANDBOX, "%s: Landlock: %s", path, strerror(errno));
+    if (!ok) (void)fail_or_refuse(path, is_refused, err);
+    close(fd);
+    return ok;
+}
+
+static bool restrict_by(const Ruleset *ruleset, size_t n_bytes, const char *const *write_paths,
+    uint32_t n_write_paths, bool *is_refused, Error *err)
+{
+    bool ok = true;
+
+    int fd = (int)syscall(SYS_landlock_create_ruleset, ruleset, n_bytes, 0);
+    if (fd < 0) return fail_or_refuse("the rules", is_refused, err);
+    for (uint32_t i = 0; i < n_write_paths && ok; i++)
+        ok = allow_path(fd, ruleset, write_paths[i], is_refused, err);
+    if (ok && syscall(SYS_landlock_restrict_self, fd, 0) != 0)
+        ok = fail_or_refuse("entering", is_refused, err);
     close(fd);
     return ok;
 }
 
 bool landlock_enter(const char *const *write_paths, uint32_t n_write_paths, int *abi, Error *err)
 {
-    bool ok = true;
+    Error failure = {0};
+    bool is_refused = false;
 
     *abi = 0;
     long known = syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_RULESET_VERSION);
@@ -104,13 +134,10 @@ bool landlock_enter(const char *const *write_paths, uint32_t n_write_paths, int 
     int used = known < ABI_MAX ? (int)known : ABI_MAX;
 
     Ruleset ruleset = ruleset_of(used);
-    int fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset, ruleset_bytes(used), 0);
-    if (fd < 0) return error_set(err, ERROR_SANDBOX, "Landlock: %s", strerror(errno));
-    for (uint32_t i = 0; i < n_write_paths && ok; i++)
-        ok = allow_path(fd, &ruleset, write_paths[i], err);
-    if (ok && syscall(SYS_landlock_restrict_self, fd, 0) != 0)
-        ok = error_set(err, ERROR_SANDBOX, "Landlock: %s", strerror(errno));
-    close(fd);
-    if (ok) *abi = (int)known;
-    return ok;
+    if (restrict_by(
+            &ruleset, ruleset_bytes(used), write_paths, n_write_paths, &is_refused, &failure)) {
+        *abi = (int)known;
+        return true;
+    }
+    return is_refused || error_set(err, failure.id, "%s", failure.message);
 }

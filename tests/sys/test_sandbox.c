@@ -559,6 +559,19 @@ static void enter_without_landlock(const void *argument)
     CHECK(open(existing, O_RDONLY) >= 0);
 }
 
+/* The version is told, and then a step is refused. */
+static void enter_where_landlock_gives_up(const void *argument)
+{
+    const long *step = argument;
+
+    CHECK(refuse_call(*step, 0, 0, ENOSYS));
+    const char *paths[] = {existing};
+    SandboxReport report = {0};
+    Error err = {0};
+    CHECK(sandbox_enter(paths, 1, &report, &err));
+    CHECK(report.landlock_abi == 0);
+}
+
 static void enter_without_seccomp(const void *argument)
 {
     (void)argument;
@@ -576,6 +589,9 @@ TEST(sandbox_reports_what_the_kernel_lacks_and_goes_on)
     make_files();
     if (!can_refuse_calls()) TEST_SKIP("this machine has no system call filters");
     CHECK(child_status(enter_without_landlock, NULL) == 0);
+    static const long steps[] = {SYS_landlock_add_rule, SYS_landlock_restrict_self};
+    for (size_t i = 0; i < COUNT(steps); i++)
+        CHECK(child_status(enter_where_landlock_gives_up, &steps[i]) == 0);
     CHECK(child_status(enter_without_seccomp, NULL) == 0);
 }
 
