@@ -2,6 +2,7 @@
 #include "sys/process.h"
 
 #include <stddef.h>
+#include <sys/resource.h>
 
 #include "sys/cgroup.h"
 #include "sys/kernel_text.h"
@@ -29,14 +30,27 @@ ProcessIo process_io(void)
     return io;
 }
 
+/* Where there is no /proc the kernel still counts; this is what wait4 gives a parent. */
+static uint64_t peak_by_usage(void)
+{
+    struct rusage usage;
+
+    if (getrusage(RUSAGE_SELF, &usage) != 0 || usage.ru_maxrss < 0) return 0;
+    return (uint64_t)usage.ru_maxrss * 1024; // not negative
+}
+
 uint64_t process_peak_memory(void)
 {
-    return kilobytes_field("/proc/self/status", "VmHWM:");
+    uint64_t peak = kilobytes_field("/proc/self/status", "VmHWM:");
+
+    return peak > 0 ? peak : peak_by_usage();
 }
 
 uint64_t process_memory(void)
 {
-    return kilobytes_field("/proc/self/status", "VmRSS:");
+    uint64_t resident = kilobytes_field("/proc/self/status", "VmRSS:");
+
+    return resident > 0 ? resident : peak_by_usage();
 }
 
 uint64_t machine_memory(void)

@@ -12,9 +12,10 @@ typedef struct ProcessIo {
 
 ProcessIo process_io(void);
 
-/* Highest resident memory so far in bytes, page tables aside (VmHWM); 0: unknown. */
+/* Highest resident memory so far in bytes, page tables aside (VmHWM; without
+ * /proc getrusage's figure, which may be that of the program before execve); 0: unknown. */
 uint64_t process_peak_memory(void);
-/* Resident memory now (VmRSS); 0: unknown. */
+/* Resident memory now (VmRSS; without /proc the peak, which is never less); 0: unknown. */
 uint64_t process_memory(void);
 
 /* Physical memory, and what could be had now: the least of MemAvailable and the room

@@ -3,8 +3,8 @@
 
 #include <fcntl.h>
 
-#include "harness.h"
 #include "sys/cgroup.h"
+#include "sys/child.h"
 #include "sys/pages.h"
 
 #define MIB ((uint64_t)1 << 20)
@@ -23,6 +23,28 @@ TEST(process_memory_follows_what_is_touched)
     pages_unmap(&pages, MEM_OTHER);
     CHECK(process_memory() < before + 16 * MIB);
     CHECK(process_peak_memory() >= before + 31 * MIB); // a peak stays
+}
+
+static void ask_without_proc(const void *argument)
+{
+    uint64_t resident = *(const uint64_t *)argument;
+
+    CHECK(refuse_call(SYS_openat, 0, 0, ENOENT));
+    CHECK(process_peak_memory() >= 32 * MIB);
+    CHECK(process_peak_memory() < resident + 256 * MIB);
+    CHECK(process_memory() == process_peak_memory());
+}
+
+TEST(process_memory_is_known_without_proc)
+{
+    Pages pages = {0};
+    Error err = {0};
+
+    if (!can_refuse_calls()) TEST_SKIP("this machine has no system call filters");
+    CHECK(pages_map(&pages, MEM_OTHER, 40 * MIB, PAGES_NOW, &err));
+    uint64_t resident = process_peak_memory();
+    CHECK(child_status(ask_without_proc, &resident) == 0);
+    pages_unmap(&pages, MEM_OTHER);
 }
 
 TEST(process_io_counts_bytes_of_the_drive)
