@@ -393,7 +393,8 @@ bool mover_poll(Mover *mover, Error *err)
 bool mover_wait(Mover *mover, Error *err)
 {
     if (!mover_submit(mover, err)) return false;
-    assert(mover->n_in_flight > 0);
+    if (mover->n_in_flight == 0)
+        return error_set(err, ERROR_INTERNAL, "waiting for reads, and none is under way");
 
     uint64_t begin_ns = clock_now_ns();
     bool is_done = reap(mover, READ_WAIT, err);

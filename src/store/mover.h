@@ -98,7 +98,8 @@ CHECKED bool mover_poll(Mover *mover, Error *err);
 /* Submits what there is room for, in one batch: demands first, loads last. */
 CHECKED bool mover_submit(Mover *mover, Error *err);
 
-/* Submits, then waits for at least one completion. Something must be in flight or queued. */
+/* Submits, then waits for at least one completion. INTERNAL: nothing is in flight or queued, so
+ * that it would wait for ever. */
 CHECKED bool mover_wait(Mover *mover, Error *err);
 
 /* Waits until a LOADING slot is READY; false when its read failed for good. */

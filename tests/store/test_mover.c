@@ -351,6 +351,20 @@ TEST(loads_go_on_as_others_land)
     bench_destroy(&bench);
 }
 
+TEST(waiting_for_nothing_is_an_error_and_not_for_ever)
+{
+    Bench bench;
+    Error err = {0};
+    bench_init(&bench, (ReadSim){0}, 60000, SLOT_BYTES);
+
+    CHECK(!mover_wait(&bench.mover, &err));
+    CHECK_ERROR(err, ERROR_INTERNAL);
+    Slot *slot = bench_read(&bench, 0, 100, 500, MOVE_DEMAND);
+    CHECK(mover_await(&bench.mover, slot, &err));
+    CHECK(holds_the_file(&bench, slot));
+    bench_destroy(&bench);
+}
+
 TEST(a_broken_reader_stays_broken)
 {
     Bench bench;
