@@ -1,6 +1,7 @@
 /* Between creation and rename the file has a name of its own, so that nobody takes half a
- * result for a whole one. The lock keeps two programs with one goal apart; it ends with
- * the process, so a file left behind by a power cut is simply taken over. */
+ * result for a whole one. It is only ever created: what has that name already is another
+ * program's work, a download or a left-over of a power cut, and no look at its content can
+ * tell these apart, so the user decides. */
 #include "cli/partial.h"
 
 #include <errno.h>
@@ -12,26 +13,22 @@
 
 #include "base/mem.h"
 #include "cli/interrupt.h"
+#include "cli/report.h"
 
-static bool lock(int fd)
-{
-    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-
-    return fcntl(fd, F_SETLK, &whole) == 0;
-}
-
-/* What we left behind is empty or begins like a model; anything else is somebody's own. And it
- * still has its name: another program may have finished and renamed it before the lock was ours. */
-static bool is_left_over(int fd, const char *path)
+/* Does the name still belong to the file that we write? Who took ours for a left-over and
+ * removed it may have another there. */
+static bool is_ours(const Partial *partial)
 {
     struct stat ours, named;
-    char magic[4];
 
-    if (fstat(fd, &ours) != 0 || stat(path, &named) != 0) return false;
-    if (ours.st_dev != named.st_dev || ours.st_ino != named.st_ino) return false;
-    ssize_t n = pread(fd, magic, sizeof magic, 0);
-    return n == 0
-           || (n == 4 && (memcmp(magic, "GGUF", 4) == 0 || memcmp(magic, "\0\0\0\0", 4) == 0));
+    return fstat(partial->fd, &ours) == 0 && lstat(partial->partial_path, &named) == 0
+           && ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
+}
+
+static bool fail(const char *path, Error *err)
+{
+    return error_set(
+        err, report_write_error_id(errno, ERROR_WRITE), "%s: %s", path, strerror(errno));
 }
 
 bool partial_open(Partial *partial, const char *path, Error *err)
@@ -44,43 +41,31 @@ bool partial_open(Partial *partial, const char *path, Error *err)
     size_t n_bytes = strlen(path) + sizeof ".partial";
     partial->path = mem_copy_text(MEM_OTHER, view_of(path), err);
     partial->partial_path = mem_alloc(MEM_OTHER, n_bytes, err);
-    if (!partial->path || !partial->partial_path) goto fail;
+    if (!partial->path || !partial->partial_path) goto failed;
     snprintf(partial->partial_path, n_bytes, "%s.partial", path);
 
-    partial->fd = open(partial->partial_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (partial->fd < 0) {
-        error_set(err, ERROR_WRITE, "%s: %s", partial->partial_path, strerror(errno));
-        goto fail;
+    partial->fd = open(partial->partial_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (partial->fd >= 0) {
+        interrupt_remove_file(partial->partial_path);
+        return true;
     }
-    if (!lock(partial->fd)) {
-        error_set(err, ERROR_WRITE, "%s: another program is writing it", partial->partial_path);
-        close(partial->fd); // and leave the other's file alone
-        partial->fd = -1;
-        goto fail;
-    }
-    if (!is_left_over(partial->fd, partial->partial_path)) {
-        error_set(err, ERROR_USAGE, "%s: is in the way, and not a result left unfinished",
+    if (errno == EEXIST)
+        error_set(err, ERROR_USAGE, "%s is in the way: remove it if no program is writing it",
             partial->partial_path);
-        close(partial->fd);
-        partial->fd = -1;
-        goto fail;
-    }
-    interrupt_remove_file(partial->partial_path);
-    if (ftruncate(partial->fd, 0) == 0) return true;
-    error_set(err, ERROR_WRITE, "%s: %s", partial->partial_path, strerror(errno));
+    else
+        fail(partial->partial_path, err);
 
-fail:
+failed:
     partial_destroy(partial);
     return false;
 }
 
 bool partial_commit(Partial *partial, Error *err)
 {
-    if (fsync(partial->fd) != 0)
-        return error_set(err, errno == ENOSPC ? ERROR_DISK_FULL : ERROR_WRITE, "%s: %s",
-            partial->partial_path, strerror(errno));
-    if (rename(partial->partial_path, partial->path) != 0)
-        return error_set(err, ERROR_WRITE, "%s: %s", partial->path, strerror(errno));
+    if (fsync(partial->fd) != 0) return fail(partial->partial_path, err);
+    if (!is_ours(partial))
+        return error_set(err, ERROR_WRITE, "%s: is no longer ours", partial->partial_path);
+    if (rename(partial->partial_path, partial->path) != 0) return fail(partial->path, err);
     interrupt_remove_file(NULL);
     close(partial->fd);
     partial->fd = -1;
@@ -90,7 +75,7 @@ bool partial_commit(Partial *partial, Error *err)
 void partial_destroy(Partial *partial)
 {
     if (partial->fd >= 0) {
-        unlink(partial->partial_path);
+        if (is_ours(partial)) unlink(partial->partial_path);
         close(partial->fd);
     }
     interrupt_remove_file(NULL);

@@ -10,8 +10,8 @@ typedef struct Partial {
     int fd;             // open for reading and writing; -1: none
 } Partial;
 
-/* Creates FILE.partial, emptying an old one, and locks it against other writers. A second
- * interrupt removes it. WRITE or USAGE: it cannot be; nothing is held. */
+/* Creates FILE.partial, which a second interrupt removes. USAGE: it exists, or FILE is no
+ * regular file; WRITE or DISK_FULL: it cannot be created. After a failure nothing is held. */
 CHECKED bool partial_open(Partial *partial, const char *path, Error *err);
 
 /* Everything is written: gives the file its name. */

@@ -2,6 +2,7 @@
  * terminal: error_set() has shown their control characters as \xNN. */
 #include "cli/report.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -27,6 +28,11 @@ int report_error_with_hint(const char *what, const Error *err, const char *hint)
 int report_api_error(const char *what, const hypura_error *err)
 {
     return report(what, err->message, err->number, err->hint, err->exit_status);
+}
+
+ErrorId report_write_error_id(int error_number, ErrorId otherwise)
+{
+    return error_number == ENOSPC || error_number == EDQUOT ? ERROR_DISK_FULL : otherwise;
 }
 
 int report_usage(const char *what, const char *hint, const char *format, ...)

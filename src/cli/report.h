@@ -18,6 +18,9 @@ int report_api_error(const char *what, const hypura_error *err);
 /* The same with a hint of the caller's; NULL or empty: the error's own. */
 int report_error_with_hint(const char *what, const Error *err, const char *hint);
 
+/* What a failed write is, by its errno: DISK_FULL, or `otherwise`. */
+ErrorId report_write_error_id(int error_number, ErrorId otherwise);
+
 /* Wrong usage of a verb in one line: the message is formatted, the hint may be NULL. */
 int report_usage(const char *what, const char *hint, const char *format, ...) PRINTF(3, 4);
 

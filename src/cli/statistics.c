@@ -275,9 +275,9 @@ bool statistics_write(const Statistics *statistics, Error *err)
     json_set_text(out, "finish", view_of(finish_names[statistics->finish]));
     json_set(out, "energy_joules", NULL);
     bool ok = json_write(out, statistics->stream, err);
+    int error_number = errno;
     json_free(out);
-    if (ok && fflush(statistics->stream) != 0)
-        ok = error_set(err, ERROR_OUTPUT, "statistics: %s", strerror(errno));
+    if (!ok && err->id == ERROR_OUTPUT) err->id = report_write_error_id(error_number, err->id);
     return ok;
 }
 

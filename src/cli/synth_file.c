@@ -11,11 +11,12 @@
 #include <unistd.h>
 
 #include "base/size.h"
+#include "cli/report.h"
 
 static bool fail(const char *what, Error *err)
 {
-    return error_set(err, errno == ENOSPC || errno == EDQUOT ? ERROR_DISK_FULL : ERROR_WRITE,
-        "%s: %s", what, strerror(errno));
+    return error_set(
+        err, report_write_error_id(errno, ERROR_WRITE), "%s: %s", what, strerror(errno));
 }
 
 bool synth_file_begin(int fd, uint64_t n_bytes, Error *err)

@@ -101,7 +101,9 @@ int terminal_write_json(const char *what, Json *document)
     Error err = {0};
 
     bool ok = json_write(document, stdout, &err);
+    int error_number = errno;
     json_free(document);
+    if (!ok && err.id == ERROR_OUTPUT) err.id = report_write_error_id(error_number, err.id);
     if (ok || terminal_reader_is_gone()) return STATUS_OK; // terminal_finish() sees that one
     return report_error(what, &err);
 }
@@ -118,8 +120,8 @@ bool terminal_flush(Error *err)
     errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout)) return true;
     if (errno == 0) errno = EIO; // it failed in an earlier call, whose reason is lost
-    return error_set(err, errno == ENOSPC || errno == EDQUOT ? ERROR_DISK_FULL : ERROR_OUTPUT,
-        "standard output: %s", strerror(errno));
+    return error_set(
+        err, report_write_error_id(errno, ERROR_OUTPUT), "standard output: %s", strerror(errno));
 }
 
 int terminal_finish(int status)
@@ -128,7 +130,8 @@ int terminal_finish(int status)
 
     bool arrived = terminal_flush(&err);
     if (arrived && close(STDOUT_FILENO) != 0) // some file systems tell here that they are full
-        arrived = error_set(&err, ERROR_OUTPUT, "standard output: %s", strerror(errno));
+        arrived = error_set(&err, report_write_error_id(errno, ERROR_OUTPUT), "standard output: %s",
+            strerror(errno));
     if (arrived) return status;
     if (terminal_reader_is_gone()) return STATUS_OF_SIGNAL + SIGPIPE;
     if (status != STATUS_OK) return status;

@@ -44,8 +44,8 @@ static bool write_at(Rows *rows, const void *data, size_t n_bytes, uint64_t offs
         ssize_t n = pwrite(rows->fd, bytes, n_bytes, (off_t)offset_bytes);
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0)
-            return error_set(&rows->error, errno == ENOSPC ? ERROR_DISK_FULL : ERROR_WRITE, "%s",
-                strerror(errno));
+            return error_set(
+                &rows->error, report_write_error_id(errno, ERROR_WRITE), "%s", strerror(errno));
         bytes += n;
         n_bytes -= (size_t)n;
         offset_bytes += (uint64_t)n;
@@ -97,7 +97,7 @@ static bool write_header(Rows *rows, size_t n_tokens, Error *err)
     if (!gguf_writer_header(rows->writer, &header, &rows->header_bytes, err)) return false;
     uint64_t end_offset = rows->header_bytes + gguf_writer_data_bytes(rows->writer);
     if (ftruncate(rows->fd, (off_t)end_offset) != 0) // padding is zeros
-        return error_set(err, ERROR_WRITE, "%s", strerror(errno));
+        return error_set(err, report_write_error_id(errno, ERROR_WRITE), "%s", strerror(errno));
     if (write_at(rows, header, rows->header_bytes, 0)) return true;
     *err = rows->error;
     return false;
@@ -156,7 +156,8 @@ static int compute_to_output(
 
     FILE *stream = tmpfile();
     if (!stream) {
-        error_set(&err, ERROR_WRITE, "temporary file: %s", strerror(errno));
+        error_set(
+            &err, report_write_error_id(errno, ERROR_WRITE), "temporary file: %s", strerror(errno));
         return report_error("logits", &err);
     }
     rows.fd = fileno(stream);

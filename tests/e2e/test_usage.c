@@ -74,7 +74,11 @@ TEST(a_full_drive_is_told)
     CHECK(strstr(program.err, "standard output: No space left on device"));
     if (json_available()) {
         CHECK(RUN(&program, "inspect", MIXTURE, "--json") == 5);
-        CHECK(strstr(program.err, "No space left on device"));
+        CHECK(strstr(program.err, "No space left on device [E0405]"));
+        program.output_path = NULL;
+        CHECK(RUN(&program, "run", DRAFT, "--raw", "-n", "1", "--stats=/dev/full", "a") == 5);
+        CHECK(strstr(program.err, "No space left on device [E0405]"));
+        program.output_path = "/dev/full";
     }
     CHECK(RUN(&program, "run", MIXTURE, "--raw", "-q", "-n", "4", "Once") == 5);
     CHECK(strstr(program.err, "standard output: No space left on device"));
