@@ -32,6 +32,7 @@ static bool read_all(int fd, Text *out, Error *err)
             continue;
         }
         if (interrupt_signal()) return error_set(err, ERROR_INTERRUPTED, "interrupted");
+        if (errno == EISDIR) return error_set(err, ERROR_USAGE, "%s", strerror(errno));
         if (errno != EINTR) return error_set(err, ERROR_READ, "%s", strerror(errno));
     }
 }
@@ -81,20 +82,14 @@ void input_drop_line_end(Text *text)
     text->data[--text->n_bytes] = '\0';
 }
 
-bool input_join(const char *const *texts, size_t n, Text *out, Error *err)
+bool input_copy(const char *text, Text *out, Error *err)
 {
-    size_t n_bytes = 1;
+    size_t n_bytes = strlen(text);
 
     *out = (Text){0};
-    for (size_t i = 0; i < n; i++) n_bytes += strlen(texts[i]) + 1;
-    out->data = mem_alloc(MEM_OTHER, n_bytes, err);
+    out->data = mem_copy_text(MEM_OTHER, view_of(text), err);
     if (!out->data) return false;
-    for (size_t i = 0; i < n; i++) {
-        size_t n_text = strlen(texts[i]);
-        if (i > 0) out->data[out->n_bytes++] = ' ';
-        memcpy(out->data + out->n_bytes, texts[i], n_text);
-        out->n_bytes += n_text;
-    }
+    out->n_bytes = n_bytes;
     return true;
 }
 
@@ -124,12 +119,18 @@ static bool add_id(Ids *out, int32_t id, Error *err)
 
 bool input_parse_ids(StringView text, Ids *out, Error *err)
 {
+    bool may_have_comma = false; // there is an id that no comma has followed
+
     for (size_t i = 0; i < text.n_bytes;) {
         int64_t id = 0;
         size_t begin = i;
         bool is_id = true;
 
         if (is_separator(text.data[i])) {
+            bool is_comma = text.data[i] == ',';
+            if (is_comma && !may_have_comma)
+                return error_set(err, ERROR_USAGE, "a comma without an id in front of it");
+            if (is_comma) may_have_comma = false;
             i++;
             continue;
         }
@@ -144,6 +145,7 @@ bool input_parse_ids(StringView text, Ids *out, Error *err)
                 err, ERROR_USAGE, "'%.*s' is not a token id", (int)n_shown, text.data + begin);
         }
         if (!add_id(out, (int32_t)id, err)) return false;
+        may_have_comma = true;
     }
     return true;
 }

@@ -25,8 +25,7 @@ bool input_is_same_file(const char *a, const char *b);
 /* One line end at the end does not belong to a prompt: llama.cpp drops it from files. */
 void input_drop_line_end(Text *text);
 
-/* The n texts with a blank between each two. */
-CHECKED bool input_join(const char *const *texts, size_t n, Text *out, Error *err);
+CHECKED bool input_copy(const char *text, Text *out, Error *err);
 
 void input_free(Text *text);
 
@@ -36,7 +35,7 @@ typedef struct Ids {
     size_t n, capacity;
 } Ids;
 
-/* Appends the ids of a text in which blanks, commas and line ends separate. */
+/* Appends the ids of a text in which blanks and line ends separate, and single commas. */
 CHECKED bool input_parse_ids(StringView text, Ids *out, Error *err);
 void input_free_ids(Ids *ids);
 

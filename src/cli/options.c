@@ -16,8 +16,9 @@
 typedef struct Parse {
     Options *out;
     char *hint;
-    uint64_t seen; // bit i: row i was given
-    char name[48]; // of the option that is being parsed, as it was given
+    uint64_t seen;         // bit i: row i was given
+    char name[48];         // of the option that is being parsed, as it was given
+    char file_option[128]; // "--stats=WORD" where a word stood behind "--stats"; empty: nowhere
 } Parse;
 
 static bool is_option_of(const OptionRow *row, Verb verb)
@@ -148,6 +149,15 @@ static bool check_budget(const char *text, Error *err)
     return budget_parse(text, &budget, err);
 }
 
+static bool check_share(const char *text, Error *err)
+{
+    Budget budget;
+
+    if (!budget_parse(text, &budget, err)) return false;
+    if (budget.unit == BUDGET_BYTES || budget.unit == BUDGET_PERCENT) return true;
+    return error_set(err, ERROR_USAGE, "'%s' is for --weights; give a size or a percentage", text);
+}
+
 /* Puts a value where the row says. `text` is NULL for flags. */
 static bool store(const OptionRow *row, const char *text, Options *out, Error *err)
 {
@@ -158,7 +168,7 @@ static bool store(const OptionRow *row, const char *text, Options *out, Error *e
 
     switch (row->kind) {
     case OPTION_FLAG: *(bool *)field = true; return true;
-    case OPTION_LEVEL: ++*(uint32_t *)field; return true;
+    case OPTION_LEVEL: *(uint32_t *)field += 1 + (text ? (uint32_t)strlen(text) : 0); return true;
     case OPTION_INTEGER:
         integer->is_given = true;
         return parse_integer(row, text, &integer->value, err);
@@ -167,6 +177,7 @@ static bool store(const OptionRow *row, const char *text, Options *out, Error *e
         return parse_number(row, text, &number->value, err);
     case OPTION_SEED: return parse_seed(text, field, err);
     case OPTION_BUDGET: *place = text; return check_budget(text, err);
+    case OPTION_SHARE: *place = text; return check_share(text, err);
     case OPTION_SIZE: *place = text; return check_size(text, err);
     case OPTION_CHOICE: *place = text; return check_choice(row, text, err);
     case OPTION_TEXT: *place = text; return true;
@@ -184,7 +195,8 @@ static bool find_value(Parse *parse, const OptionRow *row, const char *attached,
 {
     *value = attached;
     if (!takes_value(row)) {
-        if (!attached || row->kind == OPTION_OPTIONAL_TEXT) return true;
+        bool is_repeated = attached && row->kind == OPTION_LEVEL && attached[-1] != '=';
+        if (!attached || row->kind == OPTION_OPTIONAL_TEXT || is_repeated) return true;
         return error_set(err, ERROR_USAGE, "%s takes no value", parse->name);
     }
     if (attached) return true;
@@ -192,6 +204,15 @@ static bool find_value(Parse *parse, const OptionRow *row, const char *attached,
         return error_set(err, ERROR_USAGE, "%s needs a value: %s", parse->name,
             row->choices ? row->choices : row->value_name);
     *value = *next;
+    return true;
+}
+
+/* May something stand directly behind the letter? Its value, or the same letter: "-vv". */
+static bool may_follow(const OptionRow *row, const char *arg)
+{
+    if (row->kind != OPTION_LEVEL) return takes_value(row);
+    for (const char *at = arg + 1; *at; at++)
+        if (*at != arg[1]) return false;
     return true;
 }
 
@@ -205,7 +226,7 @@ static bool parse_option(Parse *parse, const char *const *args, size_t n, size_t
     if (index >= 0 && arg[n_name] == '=') attached = arg + n_name + 1;
     if (index < 0 && arg[1] != '-') { // "-n64"
         index = find_row(parse->out->verb, arg, 2);
-        if (index >= 0 && !takes_value(option_row((size_t)index))) index = -1;
+        if (index >= 0 && !may_follow(option_row((size_t)index), arg)) index = -1;
         attached = arg + 2;
         if (index >= 0) n_name = 2;
     }
@@ -220,7 +241,20 @@ static bool parse_option(Parse *parse, const char *const *args, size_t n, size_t
     if (!find_value(parse, row, attached, *i + 1 < n ? &args[*i + 1] : NULL, &value, err))
         return false;
     if (takes_value(row) && !attached) ++*i;
+    bool names_no_file = row->kind == OPTION_OPTIONAL_TEXT && !attached;
+    if (names_no_file && *i + 1 < n && args[*i + 1][0] != '-')
+        snprintf(parse->file_option, sizeof parse->file_option, "%s=%s", parse->name, args[*i + 1]);
     return store(row, value, parse->out, err) || error_at(err, "%s", parse->name);
+}
+
+/* Words of a prompt without quotes, or a file that did not reach its option. */
+static void hint_at_excess(Parse *parse)
+{
+    if (parse->out->verb == VERB_RUN)
+        snprintf(parse->hint, OPTION_HINT_BYTES, "the prompt in quotes%s%.*s",
+            *parse->file_option ? ", or " : "", OPTION_HINT_BYTES - 30, parse->file_option);
+    else if (*parse->file_option)
+        snprintf(parse->hint, OPTION_HINT_BYTES, "%s", parse->file_option);
 }
 
 /* Takes MODEL out of the arguments, and compares their number with the verb's row. */
@@ -239,6 +273,7 @@ static bool assign_arguments(Parse *parse, Error *err)
         out->n_arguments--;
         memmove(out->arguments, out->arguments + 1, out->n_arguments * sizeof *out->arguments);
     }
+    if (out->n_arguments > verb->n_arguments_max) hint_at_excess(parse);
     if (out->n_arguments > verb->n_arguments_max)
         return error_set(
             err, ERROR_USAGE, "unexpected argument '%s'", out->arguments[verb->n_arguments_max]);

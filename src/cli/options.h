@@ -15,6 +15,7 @@ typedef enum OptionKind {
     OPTION_NUMBER,        // OptionNumber within low..high
     OPTION_SEED,          // OptionSeed; -1: not given
     OPTION_BUDGET,        // const char *, valid for budget_parse
+    OPTION_SHARE,         // the same, a size or a percentage
     OPTION_SIZE,          // const char *, valid for size_parse
     OPTION_CHOICE,        // const char *, one of `choices`
     OPTION_TEXT,          // const char *

@@ -13,15 +13,15 @@
 
 // clang-format off
 static const VerbRow verb_rows[VERBS] = {
-    [VERB_RUN] = {"run", "MODEL [PROMPT...]", "continue a prompt and stream the text",
-        "The prompt is PROMPT (several arguments are joined by a blank), the content of\n"
-        "-f FILE, or standard input when that is not a terminal. One line end at the end of\n"
-        "a file or of standard input is dropped. Only the generated text goes to standard\n"
+    [VERB_RUN] = {"run", "MODEL [PROMPT]", "continue a prompt and stream the text",
+        "The prompt is PROMPT, in quotes if it has several words, the content of -f FILE, or\n"
+        "standard input when that is not a terminal. One line end at the end of a file or of\n"
+        "standard input is dropped. Only the generated text goes to standard\n"
         "output. Chat templates are not built in yet: --raw says that the text is to be\n"
         "continued as it is.\n"
         "\n"
         "Ctrl-C ends the text after the current token, a second one ends the program.\n",
-        true, 0, ANY_NUMBER},
+        true, 0, 1},
     [VERB_INSPECT] = {"inspect", "MODEL", "show metadata, tensors by kind and type, bytes",
         "Works for every GGUF file, also of architectures that cannot be run and of files\n"
         "whose tensor data is missing. With -v every tensor is listed.\n",

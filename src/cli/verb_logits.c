@@ -202,6 +202,11 @@ static bool would_destroy_model(const char *path)
     return !is_result;
 }
 
+static bool names_file(const Options *options)
+{
+    return options->output && strcmp(options->output, "-") != 0;
+}
+
 static int compute_logits(const Options *options, const Ids *ids, Statistics *statistics)
 {
     uint64_t n_ctx = (uint64_t)options->start.value + ids->n;
@@ -212,8 +217,8 @@ static int compute_logits(const Options *options, const Ids *ids, Statistics *st
     wish.n_ctx_default = (uint32_t)n_ctx;
     hypura_model *model = load_model(options, wish, &status);
     if (!model) return status;
-    status = options->output ? compute_to_file(options, model, ids, statistics)
-                             : compute_to_output(options, model, ids, statistics);
+    status = names_file(options) ? compute_to_file(options, model, ids, statistics)
+                                 : compute_to_output(options, model, ids, statistics);
     status = statistics_finish(statistics, model, status);
     hypura_model_close(model);
     return status;
@@ -227,10 +232,12 @@ int verb_logits(const Options *options)
     int status;
 
     if (!options->tokens) return report_usage("logits", "--tokens 1,2,3", "the tokens are missing");
-    if (!options->output && terminal_is(stdout))
+    if (options->output && !*options->output)
+        return report_usage("logits", "-o FILE", "-o: the name is empty");
+    if (!names_file(options) && terminal_is(stdout))
         return report_usage(
             "logits", "-o FILE", "the result is binary, and a terminal would get it");
-    if (options->output && would_destroy_model(options->output))
+    if (names_file(options) && would_destroy_model(options->output))
         return report_usage("logits", NULL, "-o: %s holds a model", options->output);
     if (!input_parse_ids(view_of(options->tokens), &ids, &err))
         status = report_error("logits: --tokens", &err);

@@ -54,9 +54,8 @@ static bool read_prompt(const Options *options, Text *out, Error *err)
 
     if (n_sources > 1)
         return error_set(err, ERROR_USAGE, "give one of PROMPT, --prompt and --file");
-    if (options->n_arguments > 0)
-        return input_join(options->arguments, options->n_arguments, out, err);
-    if (options->prompt) return input_join(&options->prompt, 1, out, err);
+    if (options->n_arguments > 0) return input_copy(options->arguments[0], out, err);
+    if (options->prompt) return input_copy(options->prompt, out, err);
     if (!options->file && terminal_is(stdin))
         return error_set(err, ERROR_USAGE, "there is no prompt");
     if (!input_read(options->file ? options->file : "-", out, err)) return false;

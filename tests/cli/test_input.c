@@ -43,7 +43,7 @@ TEST(unreadable_files_are_named)
     CHECK(strstr(err.message, "/nonexistent/prompt"));
     CHECK(!text.data && text.n_bytes == 0);
     CHECK(!input_read(harness_temporary_folder(), &text, &err));
-    CHECK_ERROR(err, ERROR_READ);
+    CHECK_ERROR(err, ERROR_USAGE);
 }
 
 TEST(one_line_end_is_dropped)
@@ -55,23 +55,12 @@ TEST(one_line_end_is_dropped)
     Text text;
 
     for (size_t i = 0; i < COUNT(cases); i++) {
-        CHECK(input_join(&cases[i].text, 1, &text, &err));
+        CHECK(input_copy(cases[i].text, &text, &err));
         input_drop_line_end(&text);
         CHECK_CASE(cases[i].text, text.n_bytes == strlen(cases[i].want));
         CHECK_CASE(cases[i].text, strcmp(text.data, cases[i].want) == 0);
         input_free(&text);
     }
-}
-
-TEST(arguments_are_joined_by_a_blank)
-{
-    static const char *const words[] = {"once", "", "upon"};
-    Error err = {0};
-    Text text;
-
-    CHECK(input_join(words, 3, &text, &err));
-    CHECK(text.n_bytes == 10 && strcmp(text.data, "once  upon") == 0);
-    input_free(&text);
 }
 
 TEST(ids_are_separated_by_blanks_and_commas)
@@ -80,12 +69,26 @@ TEST(ids_are_separated_by_blanks_and_commas)
     Error err = {0};
     Ids ids = {0};
 
-    CHECK(input_parse_ids(view_of(" 1,22\n0,, 2147483647\r\n"), &ids, &err));
+    CHECK(input_parse_ids(view_of(" 1,22\n0 , 2147483647,\r\n"), &ids, &err));
     CHECK(ids.n == 4);
     CHECK_BITS(want, ids.ids, sizeof want);
     CHECK(input_parse_ids(view_of(""), &ids, &err));
     CHECK(ids.n == 4);
     input_free_ids(&ids);
+}
+
+TEST(a_comma_needs_an_id_in_front)
+{
+    static const char *const cases[] = {"1,,2", ",1", "1, ,2", ",", "1,\n,"};
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        Error err = {0};
+        Ids ids = {0};
+        CHECK_CASE(cases[i], !input_parse_ids(view_of(cases[i]), &ids, &err));
+        CHECK_ERROR(err, ERROR_USAGE);
+        CHECK_CASE(cases[i], strstr(err.message, "comma"));
+        input_free_ids(&ids);
+    }
 }
 
 TEST(what_is_no_id_is_quoted)

@@ -3,7 +3,7 @@
 
 #include "cli/options.h"
 
-#define ARGS_MAX 12
+#define ARGS_MAX 24
 
 /* Parses a NULL-terminated list. */
 static bool parse(Verb verb, const char *const *args, Options *out, char *hint, Error *err)
@@ -17,7 +17,7 @@ static bool parse(Verb verb, const char *const *args, Options *out, char *hint, 
 TEST(options_stand_anywhere_and_take_values_in_three_ways)
 {
     static const char *const args[] = {
-        "--raw", "m.gguf", "-n64", "once", "--temp=0.5", "upon", "--seed", "7", "-v", "-v", NULL};
+        "--raw", "m.gguf", "-n64", "--temp=0.5", "once", "--seed", "7", "-v", "-vv", NULL};
     char hint[OPTION_HINT_BYTES];
     Options options;
     Error err = {0};
@@ -28,9 +28,8 @@ TEST(options_stand_anywhere_and_take_values_in_three_ways)
     CHECK(options.n_tokens.is_given && options.n_tokens.value == 64);
     CHECK(options.temperature.is_given && options.temperature.value == 0.5);
     CHECK(options.seed.is_given && options.seed.value == 7);
-    CHECK(options.verbosity == 2);
-    CHECK(options.n_arguments == 2);
-    CHECK(strcmp(options.arguments[0], "once") == 0 && strcmp(options.arguments[1], "upon") == 0);
+    CHECK(options.verbosity == 3);
+    CHECK(options.n_arguments == 1 && strcmp(options.arguments[0], "once") == 0);
     CHECK(!options.top_k.is_given && !options.memory && !options.stats.is_given);
     options_destroy(&options);
     options_destroy(&options); // harmless
@@ -38,15 +37,14 @@ TEST(options_stand_anywhere_and_take_values_in_three_ways)
 
 TEST(two_dashes_end_the_options)
 {
-    static const char *const args[] = {"m", "--raw", "--", "--temp", "-", NULL};
+    static const char *const args[] = {"m", "--raw", "--", "--temp", NULL};
     char hint[OPTION_HINT_BYTES];
     Options options;
     Error err = {0};
 
     CHECK(parse(VERB_RUN, args, &options, hint, &err));
-    CHECK(options.n_arguments == 2);
+    CHECK(options.n_arguments == 1);
     CHECK(strcmp(options.arguments[0], "--temp") == 0);
-    CHECK(strcmp(options.arguments[1], "-") == 0);
     options_destroy(&options);
 }
 
@@ -108,6 +106,9 @@ static const struct {
 } refusals[] = {
     {"no model",        VERB_RUN,     {"--raw"},                    "MODEL is missing", "hypura run MODEL"},
     {"too many",        VERB_INSPECT, {"m", "x"},                   "unexpected argument 'x'", "hypura inspect MODEL"},
+    {"unquoted prompt", VERB_RUN,     {"m", "once", "upon"},        "unexpected argument 'upon'", "in quotes"},
+    {"prompt and file", VERB_RUN,     {"m", "a", "--stats", "st"},  "unexpected argument 'st'", "in quotes, or --stats=st"},
+    {"file of stats",   VERB_LOGITS,  {"m", "--stats", "st.json"},  "unexpected argument 'st.json'", "--stats=st.json"},
     {"unknown",         VERB_RUN,     {"m", "--wieghts", "3"},      "unknown option '--wieghts'", "--weights"},
     {"not like any",    VERB_RUN,     {"m", "--frobnicate"},        "unknown option '--frobnicate'", "hypura help run"},
     {"two letters",     VERB_RUN,     {"m", "-qv"},                 "unknown option '-qv'", "-v"},
@@ -129,6 +130,12 @@ static const struct {
     {"seed too large",  VERB_RUN,     {"m", "--seed", "18446744073709551616"}, "below 2^64", "help"},
     {"no choice",       VERB_RUN,     {"m", "--io", "aut"},         "'aut' is not one of auto|uring|threads", "help"},
     {"no budget",       VERB_RUN,     {"m", "--weights", "3Q"},     "--weights: '3Q'", "help"},
+    {"all of memory",   VERB_RUN,     {"m", "--memory", "all"},     "--memory: 'all' is for --weights", "help"},
+    {"least reserve",   VERB_RUN,     {"m", "--reserve", "min"},    "--reserve: 'min' is for --weights", "help"},
+    {"context",         VERB_RUN,     {"m", "--ctx", "16777217"},   "--ctx: 16777217 is not within 0 to 16777216", "help"},
+    {"chunk",           VERB_RUN,     {"m", "--ubatch", "8193"},    "--ubatch: 8193 is not within 1 to 8192", "help"},
+    {"level with value", VERB_RUN,    {"m", "-v=2"},                "-v takes no value", "help"},
+    {"other letters",   VERB_RUN,     {"m", "-vq"},                 "unknown option '-vq'", "-v"},
     {"no size",         VERB_SYNTH,   {"--size", "50%"},            "--size: '50%'", "help"},
 };
 // clang-format on
@@ -152,7 +159,8 @@ TEST(wrong_usage_names_the_option_and_what_to_try)
 TEST(values_at_their_limits_are_taken)
 {
     static const char *const args[] = {"m", "-n", "-1", "--seed", "18446744073709551615", "--top-p",
-        "1", "--min-p", "0", "--threads", "256", NULL};
+        "1", "--min-p", "0", "--threads", "256", "--ctx", "16777216", "--ubatch", "8192", "--top-k",
+        "-1", "--temp", "-1", "--reserve", "50%", NULL};
     char hint[OPTION_HINT_BYTES];
     Options options;
     Error err = {0};

@@ -127,6 +127,9 @@ TEST(standard_output_gets_the_same_file)
     CHECK(RUN(&program, "logits", model, "--tokens", "510 97 98", "--layers") == 0);
     CHECK(program.n_out == n && n > 3 * 512 * 4);
     CHECK_BITS(first, program.out, n);
+    CHECK(RUN(&program, "logits", model, "--tokens", "510,97,98", "--layers", "-o", "-") == 0);
+    CHECK(program.n_out == n);
+    CHECK_BITS(first, program.out, n);
 }
 
 TEST(chunks_threads_and_instruction_sets_change_no_bit)

@@ -77,8 +77,6 @@ TEST(a_prompt_is_an_argument_an_option_a_file_or_standard_input)
     CHECK(RUN_TINY("--seed", "1", "-n", "8", "some words here") == 0);
     CHECK(program.n_out > 0);
     keep_text();
-    CHECK(RUN_TINY("--seed", "1", "-n", "8", "some", "words", "here") == 0);
-    CHECK(strcmp(program.out, text) == 0);
     CHECK(RUN_TINY("--seed", "1", "-n", "8", "-p", "some words here") == 0);
     CHECK(strcmp(program.out, text) == 0);
     CHECK(RUN_TINY("--seed", "1", "-n", "8", "-f", path) == 0);
@@ -113,6 +111,12 @@ TEST(greedy_text_does_not_depend_on_the_seed)
     CHECK(RUN_TINY("--temp", "0", "-n", "12", "--seed", "1", "word") == 0);
     keep_text();
     CHECK(RUN_TINY("--temp", "0", "-n", "12", "--seed", "2", "word") == 0);
+    CHECK(strcmp(program.out, text) == 0);
+    CHECK(RUN_TINY("--temp", "-1", "-n", "12", "--seed", "2", "word") == 0);
+    CHECK(strcmp(program.out, text) == 0);
+    CHECK(RUN_TINY("--top-k", "0", "-n", "12", "--seed", "2", "word") == 0);
+    keep_text();
+    CHECK(RUN_TINY("--top-k", "-1", "-n", "12", "--seed", "2", "word") == 0);
     CHECK(strcmp(program.out, text) == 0);
 }
 

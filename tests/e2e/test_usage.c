@@ -21,8 +21,6 @@ static const struct {
     {"no template yet",   {"run", MIXTURE, "Hello"},                  2, "--raw"},
     {"two prompts",       {"run", MIXTURE, "--raw", "-p", "a", "b"},  2, "one of PROMPT"},
     {"no prompt file",    {"run", MIXTURE, "--raw", "-f", "/nonexistent"}, 2, "/nonexistent: No such file"},
-    {"statistics in a model", {"run", MIXTURE, "--raw", "a", "--stats=" DRAFT}, 2, "holds a model"},
-    {"statistics nowhere", {"run", MIXTURE, "--raw", "a", "--stats=/nonexistent/x"}, 2, "/nonexistent/x"},
     {"no model file",     {"run", "/nonexistent.gguf", "--raw", "a"}, 3, "cannot open model: /nonexistent.gguf: "},
     {"a folder",          {"inspect", MODELS},                        3, "cannot open model: "},
     {"not a model",       {"inspect", HYPURA_SOURCE_ROOT "/LICENSE"}, 3, "only GGUF files can be used"},
@@ -31,6 +29,9 @@ static const struct {
     {"token too large",   {"logits", DRAFT, "--tokens", "999999"},    2, "999999"},
     {"no tokens",         {"logits", DRAFT},                          2, "--tokens"},
     {"result over model", {"logits", DRAFT, "--tokens", "1", "-o", DRAFT}, 2, "holds a model"},
+    {"nameless result",   {"logits", DRAFT, "--tokens", "1", "-o", ""}, 2, "-o: the name is empty"},
+    {"no token between",  {"logits", DRAFT, "--tokens", "1,,2"},      2, "--tokens: a comma without an id"},
+    {"a folder as prompt", {"run", MIXTURE, "--raw", "-f", MODELS},   2, "Is a directory"},
     {"no text",           {"perplexity", DRAFT},                      2, "-f FILE"},
     {"text too short",    {"perplexity", DRAFT, "-f", HYPURA_SOURCE_ROOT "/.editorconfig"}, 2, "fewer than a window"},
     {"unknown shape",     {"synth", "gpt-9", "/tmp/x"},               2, "unknown shape 'gpt-9'"},
@@ -65,6 +66,37 @@ TEST(help_and_version_come_on_standard_output)
         CHECK_CASE(args[i][0], strstr(program.out, "hypura") || strstr(program.out, "version"));
         CHECK_CASE(args[i][0], !strchr(program.out, '\x1b')); // no colour: not a terminal
     }
+}
+
+/* No work is done whose result could not be written: the model is not looked for. */
+TEST(json_is_there_or_missing_by_name)
+{
+    static const char *const args[][5] = {
+        {"inspect", "/nonexistent", "--json"}, {"run", "/nonexistent", "--raw", "--stats", "a"}};
+
+    for (size_t i = 0; i < COUNT(args); i++) {
+        int status = program_run(&program, args[i]);
+        const char *want =
+            json_available() ? "No such file" : "this build has no JSON library [E0106]";
+        CHECK_CASE(args[i][0], status == (json_available() ? 3 : 2));
+        CHECK_CASE(args[i][0], strstr(program.err, want));
+    }
+}
+
+TEST(documents_of_json_come_on_standard_output)
+{
+    if (!json_available()) TEST_SKIP("this build has no JSON library");
+    CHECK(RUN(&program, "version", "--json") == 0);
+    CHECK(program.out[0] == '{' && program.n_err == 0);
+}
+
+TEST(statistics_are_refused_a_place_by_name)
+{
+    if (!json_available()) TEST_SKIP("this build has no JSON library");
+    CHECK(RUN(&program, "run", MIXTURE, "--raw", "a", "--stats=" DRAFT) == 2);
+    CHECK(strstr(program.err, "holds a model"));
+    CHECK(RUN(&program, "run", MIXTURE, "--raw", "a", "--stats=/nonexistent/x") == 2);
+    CHECK(strstr(program.err, "/nonexistent/x"));
 }
 
 TEST(a_full_drive_is_told)
