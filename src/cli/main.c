@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "cli/help.h"
 #include "cli/interrupt.h"
@@ -58,6 +59,16 @@ static void set_log_level(const Options *options)
         log_set_level(options->verbosity > 1 ? LOG_DEBUG : LOG_INFO);
 }
 
+/* Before any work, whose result could not be written. */
+static int refuse_json(const Options *options)
+{
+    Error err = {0};
+
+    error_set(&err, ERROR_ABSENT_FEATURE, "%s: this build has no JSON library",
+        options->json ? "--json" : "--stats");
+    return report_error(verb_row(options->verb)->name, &err);
+}
+
 static int run_verb(Verb verb, const char *const *args, size_t n)
 {
     char hint[OPTION_HINT_BYTES];
@@ -70,6 +81,8 @@ static int run_verb(Verb verb, const char *const *args, size_t n)
     set_log_level(&options);
     if (options.help_wanted)
         help_write_verb(stdout, verb);
+    else if ((options.json || options.stats.is_given) && !json_available())
+        status = refuse_json(&options);
     else
         status = verb_functions[verb](&options);
     options_destroy(&options);
