@@ -121,12 +121,13 @@ TEST(a_full_drive_is_told)
 TEST(a_reader_that_goes_away_ends_the_program_quietly)
 {
     static const char *const args[][10] = {
-        {"run", MIXTURE, "--raw", "--seed", "1", "-q", "Once upon a time"},
-        {"inspect", MIXTURE, "-v", "--json"},
-        {"help", "run"},
+        {"run", MIXTURE, "--raw", "--seed", "1", "-q", "Once upon a time"}, {"help", "run"},
+        {"inspect", MIXTURE, "-v"},
+        {"inspect", MIXTURE, "-v", "--json"}, // the last: not of every build
     };
+    size_t n = json_available() ? COUNT(args) : COUNT(args) - 1;
 
-    for (size_t i = 0; i < COUNT(args); i++) {
+    for (size_t i = 0; i < n; i++) {
         program_start(&program, args[i]);
         if (i > 0) close(program.out_fd); // nobody ever reads
         if (i == 0) program_read(&program, 1);
