@@ -20,9 +20,12 @@ typedef struct File {
 CHECKED bool file_open(File *file, const char *path, Error *err);
 void file_close(File *file);
 
-/* Exactly n_bytes at offset, through the page cache; retries EINTR and short reads. Never
+/* Exactly n_bytes at offset; retries EINTR and short reads. Past the page cache, so that each
+ * page touched is fetched from the drive, whatever is cached, and what others have cached
+ * stays. Where direct reads are refused, through the cache, and the pages are dropped. Never
  * past the size seen at open (FORMAT_TRUNCATED). READ: the drive failed; FILE_CHANGED: the
- * file ends early now. The pages are dropped from the cache afterwards. Fault point FAULT_READ. */
+ * file ends early now; OUT_OF_MEMORY: for up to 1 MiB of aligned memory. Fault point
+ * FAULT_READ. */
 CHECKED bool file_read_at(
     const File *file, uint64_t offset_bytes, void *data, uint64_t n_bytes, Error *err);
 

@@ -53,6 +53,10 @@ uint32_t cpu_usable_cores_below(const char *root);
  * drive. -1 and errno as open. */
 int file_open_untouched(const char *path, int flags);
 
+/* The same inode once more, with O_DIRECT. By its path only where there is no /proc, and then
+ * it may be another file by now: file_check_unchanged tells. -1 and errno: refused. */
+int file_open_direct(const File *file);
+
 /* What a failed open is: FILE_LIMIT where the process or the machine has too many open. */
 ErrorId file_open_error(int error);
 

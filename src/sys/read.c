@@ -6,7 +6,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -79,18 +78,6 @@ uint32_t reader_probe_alignment(const File *files, uint32_t n_files, DirectMode 
     return alignment;
 }
 
-/* The same inode once more, with O_DIRECT. By its path only where there is no /proc, and
- * then it may be another file by now. -1 and errno: refused. */
-static int open_direct(const File *file)
-{
-    const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_DIRECT;
-    char path[32];
-
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
-    int fd = file_open_untouched(path, flags);
-    return fd >= 0 || errno != ENOENT ? fd : file_open_untouched(file->path, flags);
-}
-
 static void close_files(Reader *reader)
 {
     if (reader->is_direct)
@@ -106,7 +93,7 @@ static bool open_and_try(
     File opened = *file; // for file_check_unchanged, with another descriptor
 
     *refusal = 0;
-    opened.fd = open_direct(file);
+    opened.fd = file_open_direct(file);
     if (opened.fd < 0) {
         *refusal = errno == EINVAL || errno == EOPNOTSUPP ? errno : 0;
         return error_set(err, file_open_error(errno), "%s: cannot open for direct reads: %s",

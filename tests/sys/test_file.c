@@ -9,6 +9,7 @@
 #include "base/ledger.h"
 #include "base/rng.h"
 #include "sys/child.h"
+#include "sys/process.h"
 
 #define N_BYTES 300001u
 
@@ -68,24 +69,113 @@ TEST(file_leaves_the_access_time_alone)
     file_close(&file);
 }
 
+static size_t count_cached_pages(const File *file)
+{
+    unsigned char resident[(N_BYTES + 4095) / 4096];
+    size_t n_cached = 0;
+
+    void *map = mmap(NULL, N_BYTES, PROT_READ, MAP_SHARED, file->fd, 0);
+    CHECK(map != MAP_FAILED);
+    CHECK(mincore(map, N_BYTES, resident) == 0);
+    for (size_t i = 0; i < sizeof(resident); i++) n_cached += resident[i] & 1u;
+    munmap(map, N_BYTES);
+    return n_cached;
+}
+
 TEST(file_leaves_nothing_in_the_page_cache)
 {
     File file = {0};
     Error err = {0};
     uint8_t got[10000];
-    unsigned char resident[(N_BYTES + 4095) / 4096];
 
     CHECK(file_open(&file, make_file("cache"), &err));
     CHECK(posix_fadvise(file.fd, 0, 0, POSIX_FADV_DONTNEED) == 0);
     CHECK(file_read_at(&file, 5000, got, sizeof(got), &err));
-    void *map = mmap(NULL, N_BYTES, PROT_READ, MAP_SHARED, file.fd, 0);
-    CHECK(map != MAP_FAILED);
-    CHECK(mincore(map, N_BYTES, resident) == 0);
-    size_t n_resident = 0;
-    for (size_t i = 0; i < sizeof(resident); i++) n_resident += resident[i] & 1u;
-    CHECK(n_resident == 0);
-    munmap(map, N_BYTES);
+    CHECK(count_cached_pages(&file) == 0);
     file_close(&file);
+}
+
+/* Others may have the file in the cache: it stays there, and is fetched all the same. */
+TEST(file_goes_past_what_others_cached)
+{
+    File file = {0};
+    Error err = {0};
+    uint8_t got[10000];
+
+    CHECK(file_open(&file, make_file("shared"), &err));
+    int direct = open(path, O_RDONLY | O_DIRECT);
+    if (direct < 0) TEST_SKIP("there are no direct reads in the temporary folder");
+    close(direct);
+    int other = open(path, O_RDONLY);
+    for (size_t i = 0; i < N_BYTES; i += sizeof(got))
+        CHECK(pread(other, got, sizeof(got), (off_t)i) > 0);
+    size_t n_cached = count_cached_pages(&file);
+    ProcessIo before = process_io();
+    CHECK(file_read_at(&file, 5000, got, sizeof(got), &err));
+    ProcessIo after = process_io();
+    CHECK_BITS(content + 5000, got, sizeof(got));
+    CHECK(count_cached_pages(&file) == n_cached);
+    close(other);
+    file_close(&file);
+    if (after.read_bytes == before.read_bytes) TEST_SKIP("the kernel counts no bytes here");
+    CHECK(after.read_bytes - before.read_bytes == 12288); // three pages
+}
+
+/* Pieces larger than one read, at every kind of edge. */
+TEST(file_reads_pieces_of_any_size_at_any_offset)
+{
+    const uint32_t n_large = 3u << 20;
+    uint8_t *large = malloc(n_large), *got = malloc(n_large);
+    Rng rng = rng_seeded(harness_seed());
+    File file = {0};
+    Error err = {0};
+
+    rng_fill(&rng, large, n_large);
+    snprintf(path, sizeof(path), "%s/large", harness_temporary_folder());
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    CHECK(write(fd, large, n_large - 7) == (ssize_t)(n_large - 7));
+    close(fd);
+    CHECK(file_open(&file, path, &err));
+    for (uint32_t i = 0; i < 60; i++) {
+        uint64_t offset = rng_below(&rng, n_large - 7);
+        uint64_t n_bytes = 1 + rng_below(&rng, n_large - 7 - offset);
+        if (i % 3 == 0) n_bytes = n_large - 7 - offset; // to the end
+        if (i % 4 == 0) offset = offset / 4096 * 4096;
+        CHECK(file_read_at(&file, offset, got, n_bytes, &err));
+        CHECK_BITS(large + offset, got, n_bytes);
+    }
+    file_close(&file);
+    free(large);
+    free(got);
+}
+
+static void read_where_direct_reads_are_refused(const void *argument)
+{
+    const long *call = argument;
+    File file = {0};
+    Error err = {0};
+    uint8_t got[10000];
+
+    CHECK(file_open(&file, path, &err));
+    CHECK(refuse_call(*call, 2, *call == SYS_openat ? O_DIRECT : 4096, EINVAL));
+    CHECK(file_read_at(&file, 5000, got, sizeof(got), &err));
+    CHECK_BITS(content + 5000, got, sizeof(got));
+    CHECK(count_cached_pages(&file) == 0);
+    file_close(&file);
+}
+
+TEST(file_reads_through_the_cache_where_direct_reads_are_refused)
+{
+    static const long calls[] = {SYS_openat, SYS_pread64}; // of 12288 bytes, not of 10000
+
+    if (!can_refuse_calls()) TEST_SKIP("this machine has no system call filters");
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        make_file("refused");
+        int fd = open(path, O_RDONLY);
+        CHECK(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0);
+        close(fd);
+        CHECK(child_status(read_where_direct_reads_are_refused, &calls[i]) == 0);
+    }
 }
 
 TEST(file_never_reads_past_the_end)
