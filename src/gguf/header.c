@@ -14,7 +14,7 @@
 
 #define MAGIC             "GGUF"
 #define FIXED_BYTES       24
-#define FIRST_LOAD_BYTES  (256u << 10)
+#define FIRST_LOAD_BYTES  (64u << 10)
 #define ALIGNMENT_DEFAULT 32
 #define ALIGNMENT_MIN     8
 #define ALIGNMENT_MAX     65536
