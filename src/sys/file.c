@@ -186,7 +186,8 @@ static bool read_past_cache(const File *file, uint64_t offset_bytes, uint8_t *ou
     *is_refused = !file_check_unchanged(&opened, NULL); // opened by its path: another file
     if (*is_refused) goto out;
 
-    // A multiple of the page, so that memory is aligned and what is fetched depends on nothing else.
+    // A multiple of the page, so that memory is aligned and what is fetched depends on nothing
+    // else.
     uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
     uint64_t alignment = reader_probe_alignment(file, 1, DIRECT_AUTO);
     direct.alignment = alignment > page_bytes ? alignment : page_bytes;

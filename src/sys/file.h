@@ -15,8 +15,8 @@ typedef struct File {
     uint64_t modified_ns; // compared by file_check_unchanged
 } File;
 
-/* FILE_OPEN: it can't be opened. FILE_LIMIT: too many are. FORMAT_NOT_A_FILE: it is a folder, a FIFO, a device; one
- * that would block is not waited for. On failure `file` is unchanged. */
+/* FILE_OPEN: it can't be opened. FILE_LIMIT: too many are. FORMAT_NOT_A_FILE: it is a folder, a
+ * FIFO, a device; one that would block is not waited for. On failure `file` is unchanged. */
 CHECKED bool file_open(File *file, const char *path, Error *err);
 void file_close(File *file);
 
