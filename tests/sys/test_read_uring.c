@@ -273,6 +273,63 @@ TEST(read_crosses_from_one_registered_buffer_into_the_next)
     file_close(&file);
 }
 
+#if HYPURA_WITH_URING
+/* What the kernel says to every call that waits, or to every one that submits. */
+typedef struct PutOff {
+    const char *label;
+    uint32_t argument; // of io_uring_enter: 1 submits that many, 2 waits for that many
+    int error;
+    bool is_overcome; // completions come also when nobody waits for them
+} PutOff;
+
+static void read_while_put_off(const void *argument)
+{
+    const PutOff *put_off = argument;
+    File file = {0};
+    Pages buffer = {0};
+    Error err = {0};
+
+    make_file(&file);
+    CHECK(pages_map(&buffer, MEM_RING, N_BYTES, PAGES_NOW, &err));
+    ReaderOptions options = {.backend = READ_URING, .depth = 1, .files = &file, .n_files = 1};
+    Reader *reader = reader_create(&options, &err);
+    if (!CHECK(reader != NULL)) return;
+    if (strcmp(reader_backend_name(reader), "uring") != 0) _exit(77);
+    CHECK(refuse_call(SYS_io_uring_enter, put_off->argument, UINT32_MAX, put_off->error));
+    if (put_off->is_overcome) {
+        check_bytes(reader, &buffer);
+    } else {
+        ReadRequest request = {.data = buffer.data, .n_bytes = N_BYTES};
+        CHECK(!reader_submit(reader, &request, 1, &err));
+        CHECK_ERROR(err, ERROR_RING);
+    }
+    reader_free(reader);
+    pages_unmap(&buffer, MEM_RING);
+    file_close(&file);
+}
+#endif
+
+TEST(read_tries_again_what_the_kernel_puts_off_and_not_for_ever)
+{
+#if HYPURA_WITH_URING
+    static const PutOff cases[] = {
+        {"waiting: busy", 2, EBUSY, true},
+        {"waiting: again", 2, EAGAIN, true},
+        {"submitting: busy", 1, EBUSY, false},
+    };
+
+    if (!can_refuse_calls()) TEST_SKIP("this machine has no system call filters");
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        int status = child_status(read_while_put_off, &cases[i]);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+            TEST_SKIP("this kernel has no io_uring");
+        CHECK_CASE(cases[i].label, status == 0);
+    }
+#else
+    TEST_SKIP("this build has no liburing");
+#endif
+}
+
 /* Without /proc a file is opened again by its path, which may lead to another one by now. */
 static void open_again_by_path(const void *argument)
 {
