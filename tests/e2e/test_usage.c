@@ -71,7 +71,7 @@ TEST(help_and_version_come_on_standard_output)
 /* No work is done whose result could not be written: the model is not looked for. */
 TEST(json_is_there_or_missing_by_name)
 {
-    static const char *const args[][5] = {
+    static const char *const args[][8] = {
         {"inspect", "/nonexistent", "--json"}, {"run", "/nonexistent", "--raw", "--stats", "a"}};
 
     for (size_t i = 0; i < COUNT(args); i++) {
