@@ -97,7 +97,7 @@ static const OptionRow rows[] = {
 };
 // clang-format on
 
-_Static_assert(COUNT(rows) <= 64, "options_parse keeps the options seen in 64 bits");
+_Static_assert(COUNT(rows) <= OPTION_ROWS_MAX, "options_parse remembers which were seen");
 
 size_t option_count(void)
 {

@@ -16,7 +16,7 @@
 typedef struct Parse {
     Options *out;
     char *hint;
-    uint64_t seen;         // bit i: row i was given
+    bool seen[OPTION_ROWS_MAX];
     char name[48];         // of the option that is being parsed, as it was given
     char file_option[128]; // "--stats=WORD" where a word stood behind "--stats"; empty: nowhere
 } Parse;
@@ -234,9 +234,9 @@ static bool parse_option(Parse *parse, const char *const *args, size_t n, size_t
     if (index < 0) return refuse_unknown(parse, err);
 
     const OptionRow *row = option_row((size_t)index);
-    if ((parse->seen & (UINT64_C(1) << index)) && !repeats(row))
+    if (parse->seen[index] && !repeats(row))
         return error_set(err, ERROR_USAGE, "%s is given twice", parse->name);
-    parse->seen |= UINT64_C(1) << index;
+    parse->seen[index] = true;
 
     if (!find_value(parse, row, attached, *i + 1 < n ? &args[*i + 1] : NULL, &value, err))
         return false;

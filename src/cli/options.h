@@ -6,6 +6,7 @@
 #include "cli/verb.h"
 
 #define OPTION_NAMES_MAX  4
+#define OPTION_ROWS_MAX   128
 #define OPTION_HINT_BYTES 160
 
 typedef enum OptionKind {
