@@ -10,7 +10,7 @@
 
 #define FACTS_DRIVE_MAX   64
 #define FACTS_MEMORY_MAX  16
-#define FACTS_COMPUTE_MAX 96
+#define FACTS_COMPUTE_MAX 192
 #define FACTS_NAME_BYTES  96
 
 /* Direct reads of one size at one depth on cold extents of a file system. */
@@ -48,18 +48,23 @@ typedef struct Facts {
 } Facts;
 
 /* Bytes per second of random direct reads of that size and depth, interpolated between the
- * nearest facts in the logarithm of both; 0: nothing is known. */
+ * nearest facts in the logarithm of both. Beyond the facts the nearest counts, but for reads
+ * smaller than any: those cost what the smallest does. Of io_uring where that was measured, else
+ * of threads. 0: nothing is known. */
 double facts_drive(const Facts *facts, uint32_t read_bytes, uint32_t depth);
 
-/* Of n_threads, or of the nearest number known; 0: nothing is known. */
+/* Of n_threads, interpolated; beyond the facts of the nearest number. 0: nothing is known. */
 double facts_memory(const Facts *facts, uint32_t n_threads);
 
 /* Seconds that n_threads multiply n_rows rows with n_bytes of weights of that type in; never less
- * than reading them takes. 0: nothing is known. */
+ * than reading them takes. Between the numbers of rows and of threads that were measured it is
+ * interpolated; more rows than any cost in proportion, more threads than any nothing less.
+ * 0: nothing is known of the type. */
 double facts_product_seconds(
     const Facts *facts, QuantType type, uint32_t n_threads, uint32_t n_rows, uint64_t n_bytes);
 
-/* The read size and the least depth that reach 97 % of the best random rate; false: unknown. */
+/* Of the read sizes and depths that reach 97 % of the best random rate, the pair with the fewest
+ * bytes in flight; of equal ones the larger reads. Outputs are unchanged when false: unknown. */
 bool facts_best_read(const Facts *facts, uint32_t *read_bytes, uint32_t *depth);
 
 /* What is kept for the file system of `path`, this kernel and this processor. *found false: there
