@@ -152,6 +152,26 @@ void mover_cancel(Mover *mover, Slot *slot)
     slot_move(slot, SLOT_FREE);
 }
 
+/* ---- how fast the drive is ---- */
+
+static void begin_spell(Mover *mover, uint32_t n_requests)
+{
+    mover->counters.n_requests += n_requests;
+    mover->counters.depth_sum += (uint64_t)n_requests * mover->n_in_flight;
+    if (mover->spell_begin_ns > 0) return;
+    mover->spell_begin_ns = clock_now_ns();
+    mover->spell_bytes = 0;
+}
+
+/* Somebody waited until now; what is in flight begins another spell. */
+static void count_spell(Mover *mover, uint64_t now_ns)
+{
+    mover->counters.busy_ns += now_ns - mover->spell_begin_ns;
+    mover->counters.busy_bytes += mover->spell_bytes;
+    mover->spell_begin_ns = mover->n_in_flight > 0 ? now_ns : 0;
+    mover->spell_bytes = 0;
+}
+
 /* ---- making requests ---- */
 
 static Transfer *find_unused(Mover *mover)
@@ -267,7 +287,9 @@ bool mover_submit(Mover *mover, Error *err)
         cut_transfer(mover, slot, transfer);
         requests[n] = make_request(mover, transfer);
     }
-    if (n == 0 || reader_submit(mover->reader, requests, n, &cause)) return true;
+    if (n == 0) return true;
+    begin_spell(mover, n);
+    if (reader_submit(mover->reader, requests, n, &cause)) return true;
     mover_break(mover, &cause);
     return check_whole(mover, err);
 }
@@ -359,6 +381,7 @@ static void judge_completion(Mover *mover, const ReadCompletion *completion)
     mover->n_in_flight--;
     mover->bytes_in_flight -= asked_bytes;
     if (transfer->is_load) mover->load_bytes_in_flight -= asked_bytes;
+    if (completion->result > 0) mover->spell_bytes += (uint64_t)completion->result;
 
     if (completion->result > asked_bytes)
         fail_transfer(mover, transfer, FAILURE_TOO_MUCH);
@@ -387,7 +410,9 @@ static bool reap(Mover *mover, ReadWait wait, Error *err)
 
 bool mover_poll(Mover *mover, Error *err)
 {
-    return reap(mover, READ_POLL, err);
+    if (!reap(mover, READ_POLL, err)) return false;
+    if (mover->n_in_flight == 0) mover->spell_begin_ns = 0; // it ended, nobody knows when
+    return true;
 }
 
 bool mover_wait(Mover *mover, Error *err)
@@ -398,7 +423,9 @@ bool mover_wait(Mover *mover, Error *err)
 
     uint64_t begin_ns = clock_now_ns();
     bool is_done = reap(mover, READ_WAIT, err);
-    mover->counters.stall_ns += clock_now_ns() - begin_ns;
+    uint64_t end_ns = clock_now_ns();
+    mover->counters.stall_ns += end_ns - begin_ns;
+    count_spell(mover, end_ns);
     return is_done;
 }
 

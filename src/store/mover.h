@@ -28,6 +28,11 @@ typedef struct MoverCounters {
     uint64_t n_retries;
     uint64_t n_strays; // completions of no request in flight: duplicates; dropped
     uint64_t stall_ns; // in mover_wait
+    // Spells in which the drive had work all along and somebody waited for their end: the rate
+    // that it gave when it was needed. A spell that ended unseen is not counted.
+    uint64_t busy_ns, busy_bytes;
+    uint64_t n_requests;
+    uint64_t depth_sum; // over all requests: how many were in flight, itself included
 } MoverCounters;
 
 /* A part of a slot's read: one request, and what has become of it. */
@@ -64,6 +69,8 @@ typedef struct Mover {
     uint32_t serial;
     uint64_t bytes_in_flight;      // asked for; the kernel counts them already
     uint64_t load_bytes_in_flight; // of these, for MOVE_LOAD
+    uint64_t spell_begin_ns;       // the drive has had work since then; 0: it has none
+    uint64_t spell_bytes;          // arrived in the spell so far
     bool is_unchecked;             // bytes came since the files were last seen to be unchanged
     bool is_broken;                // the reader failed as a whole: nothing moves any more
     Error broken;                  // why

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "store/cache.h"
 #include "store/dense.h"
@@ -25,6 +26,8 @@ struct Store {
     uint64_t expert_bytes, row_bytes; // payload that passes used, beside dense's
     uint64_t n_passes;
     bool is_in_pass;
+    uint64_t pass_begun_ns, experts_begun_ns, experts_begun_stall_ns;
+    uint64_t pass_ns, experts_ns, experts_stall_ns; // of passes that came to their end
 };
 
 /* ---- life ---- */
@@ -115,7 +118,8 @@ Store *store_create(const BlockMap *map, const StoreOptions *options, Error *err
     if (!map_memory(store, err) || !lay_out(store, err)) goto fail;
     if (!start_mover(store, options, err)) goto fail;
     if (!read_trunk(store, err) || !start_filling(store, err)) goto fail;
-    store->mover.counters.stall_ns = 0; // until here nobody had anything else to do
+    MoverCounters *moved = &store->mover.counters;
+    moved->stall_ns = moved->busy_ns = moved->busy_bytes = 0; // nobody had anything else to do
     return store;
 
 fail:
@@ -167,6 +171,13 @@ StoreCounters store_counters(const Store *store)
         .expert_hits = store->cache.n_hits,
         .expert_misses = store->cache.n_misses,
         .stall_ns = moved->stall_ns,
+        .pass_ns = store->pass_ns,
+        .experts_ns = store->experts_ns,
+        .experts_stall_ns = store->experts_stall_ns,
+        .busy_ns = moved->busy_ns,
+        .busy_bytes = moved->busy_bytes,
+        .n_requests = moved->n_requests,
+        .depth_sum = moved->depth_sum,
         .n_passes = store->n_passes};
 }
 
@@ -199,6 +210,7 @@ bool store_pass_begin(Store *store, bool with_head, Error *err)
     dense_begin_pass(&store->dense, with_head);
     cache_begin_pass(&store->cache);
     store->is_in_pass = true;
+    store->pass_begun_ns = clock_now_ns();
     return store_advance(store, err);
 }
 
@@ -207,6 +219,7 @@ bool store_pass_end(Store *store, Error *err)
     assert(store->is_in_pass);
     if (!mover_check_files(&store->mover, err)) return false;
     store->is_in_pass = false;
+    store->pass_ns += clock_now_ns() - store->pass_begun_ns;
     store->n_passes++;
     return true;
 }
@@ -247,6 +260,8 @@ bool store_experts_begin(
 {
     assert(store->is_in_pass);
     if (!store_advance(store, err)) return false;
+    store->experts_begun_ns = clock_now_ns();
+    store->experts_begun_stall_ns = store->mover.counters.stall_ns;
     cache_begin(&store->cache, &store->mover, expert_layer, experts, n);
     return mover_submit(&store->mover, err);
 }
@@ -257,6 +272,10 @@ bool store_experts_next(Store *store, ExpertWave *wave, Error *err)
     for (uint32_t i = 0; i < wave->n_blocks; i++)
         store->expert_bytes +=
             expert_payload_bytes(&store->map->experts[store->cache.wants[wave->which[i]].block]);
+    if (wave->n_blocks == 0) {
+        store->experts_ns += clock_now_ns() - store->experts_begun_ns;
+        store->experts_stall_ns += store->mover.counters.stall_ns - store->experts_begun_stall_ns;
+    }
     return true;
 }
 

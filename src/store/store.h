@@ -41,6 +41,11 @@ typedef struct StoreCounters {
     uint64_t demanded_expert_bytes;      // of these, of experts
     uint64_t expert_hits, expert_misses; // blocks
     uint64_t stall_ns;                   // time in which the caller waited for the drive
+    uint64_t pass_ns;                    // from store_pass_begin to store_pass_end
+    uint64_t experts_ns;                 // of it, from a router's word to the last expert done
+    uint64_t experts_stall_ns;           // of that, waiting
+    uint64_t busy_ns, busy_bytes;        // what the drive gave while it was waited for (mover.h)
+    uint64_t n_requests, depth_sum;      // depth_sum / n_requests: mean depth of the reads
     uint64_t n_passes;
 } StoreCounters;
 

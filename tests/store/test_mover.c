@@ -365,6 +365,34 @@ TEST(waiting_for_nothing_is_an_error_and_not_for_ever)
     bench_destroy(&bench);
 }
 
+TEST(the_drives_rate_is_of_spells_whose_end_was_waited_for)
+{
+    Bench bench;
+    Error err = {0};
+    const MoverCounters *counters = &bench.mover.counters;
+
+    bench_init(&bench, (ReadSim){0}, 64 << 10, SLOT_BYTES);
+    for (uint32_t i = 0; i < 4; i++) bench_read(&bench, i, 4096 * i, 4096, MOVE_DEMAND);
+    for (uint32_t i = 0; i < 4; i++) CHECK(mover_await(&bench.mover, &bench.slots[i], &err));
+    CHECK(counters->busy_bytes == 4 * 4096);
+    CHECK(counters->busy_ns > 0);
+    CHECK(counters->n_requests == 4);
+    CHECK(counters->depth_sum == 4 * 4); // all four were submitted at once
+
+    // One that came while nobody looked tells nothing.
+    Slot *slot = bench_read(&bench, 4, 4096 * 4, 4096, MOVE_DEMAND);
+    CHECK(mover_submit(&bench.mover, &err));
+    while (slot->state == SLOT_LOADING) CHECK(mover_poll(&bench.mover, &err));
+    CHECK(counters->busy_bytes == 4 * 4096);
+    CHECK(counters->depth_sum == 4 * 4 + 1);
+
+    // The next spell begins with its own bytes.
+    slot = bench_read(&bench, 5, 4096 * 5, 4096, MOVE_DEMAND);
+    CHECK(mover_await(&bench.mover, slot, &err));
+    CHECK(counters->busy_bytes == 5 * 4096);
+    bench_destroy(&bench);
+}
+
 TEST(a_broken_reader_stays_broken)
 {
     Bench bench;

@@ -157,6 +157,36 @@ TEST(a_pass_reads_what_is_missing_and_nothing_else)
     synthetic_destroy(&model);
 }
 
+TEST(the_times_of_a_pass_lie_within_each_other)
+{
+    ReadSim sim = {.latency_ticks_max = 4};
+    Synthetic model;
+    Rng rng = rng_seeded(harness_seed());
+    Error err = {0};
+
+    synthetic_init(&model, shape_small, 17);
+    Store *store = create(&model, budget_min, &sim);
+    for (uint32_t pass = 0; pass < 4; pass++)
+        CHECK(synthetic_pass(&model, store, &rng, true, 1, &err));
+    StoreCounters counters = store_counters(store);
+    CHECK(counters.experts_stall_ns > 0); // nothing fits, so there is always a wait
+    CHECK(counters.experts_stall_ns <= counters.experts_ns);
+    CHECK(counters.experts_stall_ns <= counters.stall_ns);
+    CHECK(counters.experts_ns < counters.pass_ns);
+    CHECK(counters.busy_bytes > 0);
+    CHECK(counters.busy_bytes <= counters.read_bytes);
+    CHECK(counters.depth_sum >= counters.n_requests);
+    store_free(store);
+
+    // An aborted pass counts for nothing.
+    store = create(&model, budget_min, &sim);
+    CHECK(store_pass_begin(store, true, &err));
+    store_pass_abort(store);
+    CHECK(store_counters(store).pass_ns == 0);
+    store_free(store);
+    synthetic_destroy(&model);
+}
+
 TEST(headless_passes_read_no_head)
 {
     Shape shape = shape_small;
