@@ -99,19 +99,24 @@ static inline bool run_all(const char *path, const RunConfig *config, const RunP
     return ok;
 }
 
-/* Runs `config` and compares it with what the baseline said. */
-static inline void run_and_compare(
+/* Runs `config` and compares it with what the baseline said. Was every bit the same? */
+static inline bool run_and_compare(
     const char *path, const RunConfig *config, const RunPrompts *prompts, const RunResult *baseline)
 {
     hypura_error err = {0};
     RunResult got = {0};
+    bool same = false;
 
     if (CHECK_CASE(run_label(config), must(run_all(path, config, prompts, &got, &err), &err))) {
         size_t n_bytes = (size_t)RUN_PROMPTS * RUN_TOKENS * got.n_vocab * sizeof(float);
-        CHECK_CASE(run_label(config), memcmp(baseline->tokens, got.tokens, sizeof got.tokens) == 0);
-        CHECK_CASE(run_label(config), memcmp(baseline->logits, got.logits, n_bytes) == 0);
+        bool tokens_same = memcmp(baseline->tokens, got.tokens, sizeof got.tokens) == 0;
+        bool logits_same = memcmp(baseline->logits, got.logits, n_bytes) == 0;
+        CHECK_CASE(run_label(config), tokens_same);
+        CHECK_CASE(run_label(config), logits_same);
+        same = tokens_same && logits_same;
     }
     free(got.logits);
+    return same;
 }
 
 /* The instruction sets of this machine, scalar first; their number is returned. */
