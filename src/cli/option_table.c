@@ -47,6 +47,8 @@ static const OptionRow rows[] = {
         "seed of the random numbers"},
     {{"--bench"}, OPTION_FLAG, OPTIONS_OF_THE_VERB, V(KCHECK), TO(bench), NULL, NULL, 0, 0,
         "measure the speed of each kernel too"},
+    {{"--budgets"}, OPTION_TEXT, OPTIONS_OF_THE_VERB, V(REPLAY), TO(budgets), "LIST", NULL, 0, 0,
+        "sizes of the cache: 3%,25%,2G (percent: of all experts' bytes)"},
 
     {{"-s", "--seed"}, OPTION_SEED, OPTIONS_SAMPLING, V(RUN), TO(seed), "N", NULL, 0, 0,
         "seed of the sampler (default: drawn and shown)"},
@@ -84,7 +86,7 @@ static const OptionRow rows[] = {
     {{"--f32-activations"}, OPTION_FLAG, OPTIONS_MODEL, RUNS_MODEL, TO(f32_activations), NULL, NULL, 0, 0,
         "do not quantise activations; slow, for verification"},
 
-    {{"--json"}, OPTION_FLAG, OPTIONS_GENERAL, V(INSPECT) | V(PERPLEXITY) | V(KCHECK) | V(VERSION) | V(HELP), TO(json), NULL, NULL, 0, 0,
+    {{"--json"}, OPTION_FLAG, OPTIONS_GENERAL, V(INSPECT) | V(PERPLEXITY) | V(KCHECK) | V(REPLAY) | V(VERSION) | V(HELP), TO(json), NULL, NULL, 0, 0,
         "write one JSON document"},
     {{"--stats"}, OPTION_OPTIONAL_TEXT, OPTIONS_GENERAL, RUNS_MODEL, TO(stats), "FILE", NULL, 0, 0,
         "write statistics as JSON to standard error, or to FILE"},

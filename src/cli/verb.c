@@ -48,12 +48,16 @@ static const VerbRow verb_rows[VERBS] = {
     [VERB_KCHECK] = {"kcheck", "", "compare every kernel with the scalar reference, bit by bit",
         "Ends with status 7 when a kernel differs.\n",
         false, 0, 0},
+    [VERB_REPLAY] = {"replay", "TRACE", "run recorded accesses through cache policies",
+        "TRACE is routing as text (phase,token,layer,rank,expert). Hit rates are of the decode\n"
+        "part, from a cold cache; belady knows what comes, static is the best fixed set.\n",
+        false, 0, 1},
     [VERB_VERSION] = {"version", "", "show the version", "", false, 0, 0},
     [VERB_HELP] = {"help", "[VERB]", "explain a verb and its options", "", false, 0, 1},
 };
 
 static const char *const planned_verbs[] = {
-    "plan", "profile", "bench", "doctor", "render", "verify", "replay", "serve", "pull", "list",
+    "plan", "profile", "bench", "doctor", "render", "verify", "serve", "pull", "list",
     "show", "rm", "cp", "ps", "top", "connect",
 };
 // clang-format on

@@ -15,6 +15,7 @@ typedef enum Verb {
     VERB_PERPLEXITY,
     VERB_SYNTH,
     VERB_KCHECK,
+    VERB_REPLAY,
     VERB_VERSION,
     VERB_HELP,
     VERBS

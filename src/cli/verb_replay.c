@@ -1,0 +1,146 @@
+/* `hypura replay`: recorded accesses through cache policies at other budgets. */
+#include "cli/verbs.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/size.h"
+#include "cli/input.h"
+#include "cli/report.h"
+#include "cli/terminal.h"
+#include "store/replay.h"
+
+#define BUDGETS_MAX       32
+#define BUDGET_TEXT_BYTES 32
+#define BUDGETS_DEFAULT   "3%,6%,12%,25%,50%"
+
+typedef struct Budgets {
+    uint64_t n_bytes[BUDGETS_MAX];
+    size_t n;
+} Budgets;
+
+static bool resolve_budget(const Trace *trace, const char *text, uint64_t *n_bytes, Error *err)
+{
+    uint64_t all_bytes = trace_all_bytes(trace);
+    Budget budget;
+
+    if (!budget_parse(text, &budget, err)) return false;
+    switch (budget.unit) {
+    case BUDGET_BYTES: *n_bytes = budget.n_bytes; return true;
+    case BUDGET_PERCENT:
+        *n_bytes = (uint64_t)((double)all_bytes * budget.percent / 100);
+        return true;
+    case BUDGET_MIN: *n_bytes = replay_minimum_bytes(trace); return true;
+    case BUDGET_DEFAULT:
+    case BUDGET_ALL: break;
+    }
+    *n_bytes = all_bytes;
+    return true;
+}
+
+/* "3%,25%,2G" in bytes; percentages are of all experts. */
+static bool parse_budgets(const Trace *trace, const char *list, Budgets *out, Error *err)
+{
+    for (const char *rest = list; rest; out->n++) {
+        char text[BUDGET_TEXT_BYTES];
+        const char *comma = strchr(rest, ',');
+        size_t n_text = comma ? (size_t)(comma - rest) : strlen(rest);
+
+        if (out->n == BUDGETS_MAX)
+            return error_set(err, ERROR_USAGE, "--budgets: more than %d", BUDGETS_MAX);
+        if (n_text >= sizeof text) n_text = sizeof text - 1; // too long to be one, and refused
+        memcpy(text, rest, n_text);
+        text[n_text] = '\0';
+        if (!resolve_budget(trace, text, &out->n_bytes[out->n], err))
+            return error_at(err, "--budgets");
+        rest = comma ? comma + 1 : NULL;
+    }
+    return true;
+}
+
+static double hit_rate(const ReplayResult *result)
+{
+    return result->n_uses > 0 ? (double)result->n_hits / (double)result->n_uses : 0;
+}
+
+static Json *result_json(ReplayPolicy policy, uint64_t budget_bytes, const ReplayResult *result)
+{
+    Json *out = json_object();
+
+    json_set_text(out, "name", view_of(replay_policy_name(policy)));
+    json_set_u64(out, "budget_bytes", budget_bytes);
+    json_set_u64(out, "blocks", result->n_slots);
+    json_set_f64(out, "hit_rate", hit_rate(result));
+    json_set_u64(out, "missed_bytes", result->missed_bytes);
+    return out;
+}
+
+static void write_row(ReplayPolicy policy, uint64_t budget_bytes, const ReplayResult *result)
+{
+    char budget[24], missed[24];
+
+    printf("%10s %8" PRIu64 "  %-18s %8.4f %12s\n", size_format(budget_bytes, budget),
+        result->n_slots, replay_policy_name(policy), hit_rate(result),
+        size_format(result->missed_bytes, missed));
+}
+
+/* Every policy at every budget: rows of a table, or members of `list`. */
+static bool run_all(const Trace *trace, const Budgets *budgets, Json *list, Error *err)
+{
+    for (size_t i = 0; i < budgets->n; i++)
+        for (int p = 0; p < REPLAY_POLICIES_END; p++) {
+            ReplayPolicy policy = (ReplayPolicy)p;
+            ReplayResult result;
+            if (!replay_run(trace, policy, budgets->n_bytes[i], &result, err)) return false;
+            if (list)
+                json_add(list, result_json(policy, budgets->n_bytes[i], &result));
+            else
+                write_row(policy, budgets->n_bytes[i], &result);
+        }
+    return true;
+}
+
+static int write_results(const Trace *trace, const Budgets *budgets, bool as_json)
+{
+    Json *list = as_json ? json_list() : NULL;
+    Error err = {0};
+
+    if (!as_json)
+        printf("%10s %8s  %-18s %8s %12s\n", "budget", "experts", "policy", "hit rate", "missed");
+    if (!run_all(trace, budgets, list, &err)) {
+        json_free(list);
+        return report_error("replay", &err);
+    }
+    if (!as_json) return STATUS_OK;
+    Json *out = json_object();
+    json_set_u64(out, "layers", trace->n_layers);
+    json_set_u64(out, "experts_per_layer", trace->n_expert);
+    json_set_u64(out, "expert_bytes", trace_all_bytes(trace));
+    json_set(out, "policies", list);
+    return terminal_write_json("replay", out);
+}
+
+int verb_replay(const Options *options)
+{
+    const char *list = options->budgets ? options->budgets : BUDGETS_DEFAULT;
+    Budgets budgets = {0};
+    Trace trace = {0};
+    Text text = {0};
+    Error err = {0};
+    int status;
+
+    if (options->n_arguments < 1)
+        return report_usage("replay", "hypura replay TRACE", "TRACE is needed");
+    bool ok = input_read(options->arguments[0], &text, &err);
+    if (ok && !trace_read_route(&trace, (StringView){text.data, text.n_bytes}, &err))
+        ok = error_at(&err, "%s", options->arguments[0]);
+    input_free(&text);
+    if (ok && parse_budgets(&trace, list, &budgets, &err))
+        status = write_results(&trace, &budgets, options->json);
+    else
+        status = report_error("replay", &err);
+    trace_destroy(&trace);
+    return status;
+}

@@ -1,0 +1,74 @@
+/* `hypura replay` from outside. */
+#include "base/json.h"
+#include "program.h"
+
+static Program program;
+
+/* Two layers of four experts; the second layer's are larger. Returns the path. */
+static const char *write_trace(const char *rows)
+{
+    static char path[256];
+
+    snprintf(path, sizeof path, "%s/a.route.csv", harness_temporary_folder());
+    FILE *stream = fopen(path, "w");
+    if (!stream) abort();
+    fprintf(stream, "# model=x n_expert=4\n# expert_bytes=1000,3000\n%s", rows);
+    fclose(stream);
+    return path;
+}
+
+#define ROWS                 \
+    "1,0,0,0,1\n1,0,1,0,2\n" \
+    "1,1,0,0,1\n1,1,1,0,3\n" \
+    "1,2,0,0,1\n1,2,1,0,2\n"
+
+TEST(every_policy_stands_beside_every_budget)
+{
+    const char *path = write_trace(ROWS);
+    Error err = {0};
+    CHECK(RUN(&program, "replay", path, "--budgets", "25%,all,8000", "--json") == 0);
+    CHECK(program.n_err == 0);
+
+    Json *document = json_parse((StringView){program.out, program.n_out}, &err);
+    const Json *policies = json_get(document, "policies");
+    CHECK(json_get_i64(json_get(document, "expert_bytes"), 0) == 16000);
+    CHECK(json_count(policies) == 3 * 7);
+    static const int64_t want_bytes[] = {4000, 16000, 8000};
+    for (size_t i = 0; i < json_count(policies); i++) {
+        const Json *row = json_at(policies, i);
+        CHECK(json_get_i64(json_get(row, "budget_bytes"), 0) == want_bytes[i / 7]);
+        StringView name = json_get_text(json_get(row, "name"));
+        double rate = json_get_number(json_get(row, "hit_rate"), -1);
+        int64_t missed = json_get_i64(json_get(row, "missed_bytes"), -1);
+        if (i == 0) CHECK(view_is(name, "hypura"));
+        if (i / 7 == 1) CHECK(view_is(name, "static") ? rate == 1 : rate == 0.5);
+        if (i / 7 == 1) CHECK(missed == (view_is(name, "static") ? 0 : 7000));
+    }
+    json_free(document);
+}
+
+TEST(the_table_is_for_people)
+{
+    const char *path = write_trace(ROWS);
+
+    CHECK(RUN(&program, "replay", path, "--budgets", "50%") == 0);
+    CHECK(strstr(program.out, "belady"));
+    CHECK(strstr(program.out, "hit rate"));
+}
+
+TEST(what_is_wrong_is_named)
+{
+    const char *path = write_trace(ROWS "1,3,0,0,four\n");
+
+    CHECK(RUN(&program, "replay", path) == 3);
+    CHECK(strstr(program.err, "a.route.csv: line 9: not five numbers"));
+    path = write_trace(ROWS);
+    CHECK(RUN(&program, "replay", path, "--budgets", "1%") == 4);
+    CHECK(strstr(program.err, "2000 do"));
+    CHECK(RUN(&program, "replay", path, "--budgets", "all,,all") == 2);
+    CHECK(strstr(program.err, "--budgets"));
+    CHECK(RUN(&program, "replay", path, "--budgets", "0%") == 2);
+    CHECK(RUN(&program, "replay") == 2);
+    CHECK(strstr(program.err, "TRACE is needed"));
+    CHECK(RUN(&program, "replay", "/nonexistent") == 2);
+}
