@@ -27,9 +27,10 @@ typedef struct hypura_model hypura_model;
 typedef struct hypura_sequence hypura_sequence;
 
 typedef enum hypura_need {
-    HYPURA_NEED_TEXT,
-    HYPURA_NEED_WEIGHTS
-} hypura_need; // vocabulary only, or all
+    HYPURA_NEED_TEXT,    // the vocabulary
+    HYPURA_NEED_WEIGHTS, // all
+    HYPURA_NEED_PLAN     // the vocabulary and what hypura_model_plan asks for
+} hypura_need;
 
 /* All texts are borrowed for the call; NULL or zero takes the default. Start from
  * HYPURA_MODEL_OPTIONS_INIT. */
@@ -172,8 +173,71 @@ typedef struct hypura_stats {
     uint64_t n_passes;
     uint64_t expert_hits, expert_misses;
     uint64_t stall_ns;
+    uint64_t read_demand_bytes; // of read_missed_bytes: asked for only when a router had spoken
+    uint64_t pass_ns;           // in passes; of it experts_ns from a router's word to the last
+    uint64_t experts_ns;        //   expert done, and experts_stall_ns of that waiting
+    uint64_t experts_stall_ns;
+    uint64_t drive_busy_ns, drive_busy_bytes; // what the drive gave while it was waited for
+    uint64_t n_reads, read_depth_sum;         // their quotient: mean depth of the reads
+    uint32_t n_expert_used;                   // of a layer; 0: no mixture
 } hypura_stats;
 HYPURA_API void hypura_model_stats(const hypura_model *model, hypura_stats *stats);
+
+/* Tokens per second that each ceiling allows at most; NAN: not known, or it does not bind. */
+typedef struct hypura_bound {
+    double drive_per_s, memory_per_s, compute_per_s, layers_per_s;
+    const char *name;   // of the least: "drive", "memory", "compute", "layers"; NULL: none
+    double least_per_s; // its value
+} hypura_bound;
+
+typedef struct hypura_range {
+    double low, expected, high;
+} hypura_range;
+
+/* Blocks of the model that lie, or could lie, in one place. */
+typedef struct hypura_tier {
+    const char *name;
+    uint64_t n_bytes, n_blocks;
+} hypura_tier;
+#define HYPURA_TIERS_MAX 8
+
+/* Ceilings that are known better than profile knows them; 0: take what profile measured, and
+ * where it never ran a cautious guess. */
+typedef struct hypura_plan_options {
+    size_t size_bytes; // sizeof(hypura_plan_options)
+    uint32_t n_prompt; // tokens; 0: 512
+    double drive_bytes_per_s, memory_bytes_per_s;
+    double compute_bytes_per_s;           // of weights multiplied with one row
+    double other_seconds, expert_seconds; // of compute a token, outside and within experts
+    uint64_t more_bytes;                  // for weights, beyond the budget
+} hypura_plan_options;
+#define HYPURA_PLAN_OPTIONS_INIT                  \
+    {                                             \
+        .size_bytes = sizeof(hypura_plan_options) \
+    }
+
+/* What is to be expected of a model within its budget, before it runs or while it does. */
+typedef struct hypura_plan {
+    size_t size_bytes;
+    uint64_t budget_memory, budget_weights, budget_trunk, budget_cache, budget_ring, budget_state,
+        budget_scratch;
+    uint64_t weight_bytes;
+    double pass_bytes_per_token;
+    hypura_range missing_bytes_per_token; // a dense model's are exact
+    hypura_range hit_rate;                // of experts; of bytes in a dense model
+    hypura_range prompt_per_s, generate_per_s, first_token_seconds; // from a cold start
+    hypura_bound bound;                                             // with the expected ceilings
+    hypura_tier tiers[HYPURA_TIERS_MAX];
+    uint32_t n_tiers;
+    uint32_t n_prompt, n_threads;
+    double drive_bytes_per_s, memory_bytes_per_s, compute_bytes_per_s; // as assumed
+    bool drive_is_known, compute_is_known; // measured or given; else a guess
+    bool experts_are_known;                // by a heat map; true for a dense model
+} hypura_plan;
+
+/* Of a model opened with HYPURA_NEED_PLAN or HYPURA_NEED_WEIGHTS. Reads no weights. */
+HYPURA_API bool hypura_model_plan(const hypura_model *model, const hypura_plan_options *options,
+    hypura_plan *plan, hypura_error *err);
 
 HYPURA_API const char *hypura_version(void);
 

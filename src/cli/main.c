@@ -16,6 +16,7 @@ typedef int VerbFunction(const Options *options);
 static VerbFunction *const verb_functions[VERBS] = {
     [VERB_RUN] = verb_run,
     [VERB_INSPECT] = verb_inspect,
+    [VERB_PLAN] = verb_plan,
     [VERB_TOKENIZE] = verb_tokenize,
     [VERB_DETOKENIZE] = verb_detokenize,
     [VERB_LOGITS] = verb_logits,

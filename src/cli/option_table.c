@@ -5,7 +5,8 @@
 
 #define V(verb)     (1u << VERB_##verb)
 #define ALL_VERBS   ((1u << VERBS) - 1)
-#define READS_MODEL (V(RUN) | V(INSPECT) | V(TOKENIZE) | V(DETOKENIZE) | V(LOGITS) | V(PERPLEXITY))
+#define READS_MODEL (LOADS_MODEL | V(INSPECT) | V(TOKENIZE) | V(DETOKENIZE))
+#define LOADS_MODEL (RUNS_MODEL | V(PLAN))
 #define RUNS_MODEL  (V(RUN) | V(LOGITS) | V(PERPLEXITY))
 #define TO(field)   offsetof(Options, field)
 
@@ -19,6 +20,12 @@ static const OptionRow rows[] = {
         "read the text from FILE; - is standard input"},
     {{"-n", "--predict", "--n-predict"}, OPTION_INTEGER, OPTIONS_OF_THE_VERB, V(RUN), TO(n_tokens), "N", NULL, -1, 2147483647.0,
         "generate at most N tokens; -1: to the end of the answer or of the context"},
+    {{"-p", "--prompt"}, OPTION_INTEGER, OPTIONS_OF_THE_VERB, V(PLAN), TO(n_prompt), "N", NULL, 1, 16777216,
+        "tokens of the prompt (default 512)"},
+    {{"--parallel"}, OPTION_INTEGER, OPTIONS_OF_THE_VERB, V(PLAN), TO(n_parallel), "N", NULL, 1, 65536,
+        "sequences at once; this version knows one"},
+    {{"--what-if"}, OPTION_TEXT, OPTIONS_OF_THE_VERB, V(PLAN), TO(what_if), "LIST", NULL, 0, 0,
+        "other ceilings or budgets: drive=7GB/s,memory=8G"},
     {{"--no-add-special"}, OPTION_FLAG, OPTIONS_OF_THE_VERB, V(TOKENIZE), TO(special_omitted), NULL, NULL, 0, 0,
         "leave out the begin and end tokens that the model adds"},
     {{"--special"}, OPTION_FLAG, OPTIONS_OF_THE_VERB, V(TOKENIZE), TO(special), NULL, NULL, 0, 0,
@@ -63,30 +70,30 @@ static const OptionRow rows[] = {
 
     {{"-m", "--model"}, OPTION_TEXT, OPTIONS_MODEL, READS_MODEL, TO(model_option), "MODEL", NULL, 0, 0,
         "the model, in place of MODEL"},
-    {{"--memory"}, OPTION_SHARE, OPTIONS_MODEL, RUNS_MODEL, TO(memory), "SIZE", NULL, 0, 0,
+    {{"--memory"}, OPTION_SHARE, OPTIONS_MODEL, LOADS_MODEL, TO(memory), "SIZE", NULL, 0, 0,
         "budget of the whole process: 2G, or 50% of the RAM"},
-    {{"--weights"}, OPTION_BUDGET, OPTIONS_MODEL, RUNS_MODEL, TO(weights), "SIZE", NULL, 0, 0,
+    {{"--weights"}, OPTION_BUDGET, OPTIONS_MODEL, LOADS_MODEL, TO(weights), "SIZE", NULL, 0, 0,
         "budget of the weights: 14M, 25% of the model's, all, or min"},
-    {{"--reserve"}, OPTION_SHARE, OPTIONS_MODEL, RUNS_MODEL, TO(reserve), "SIZE", NULL, 0, 0,
+    {{"--reserve"}, OPTION_SHARE, OPTIONS_MODEL, LOADS_MODEL, TO(reserve), "SIZE", NULL, 0, 0,
         "memory to leave to others when no budget is given: 2G, or 50% of what there is"},
-    {{"-t", "--threads"}, OPTION_INTEGER, OPTIONS_MODEL, RUNS_MODEL, TO(n_threads), "N", NULL, 1, 256,
+    {{"-t", "--threads"}, OPTION_INTEGER, OPTIONS_MODEL, LOADS_MODEL, TO(n_threads), "N", NULL, 1, 256,
         "compute threads (default: the usable physical cores)"},
-    {{"--io"}, OPTION_CHOICE, OPTIONS_MODEL, RUNS_MODEL, TO(io), NULL, "auto|uring|threads", 0, 0,
+    {{"--io"}, OPTION_CHOICE, OPTIONS_MODEL, LOADS_MODEL, TO(io), NULL, "auto|uring|threads", 0, 0,
         "how reads are made (default auto)"},
-    {{"--direct"}, OPTION_CHOICE, OPTIONS_MODEL, RUNS_MODEL, TO(direct), NULL, "auto|on|off", 0, 0,
+    {{"--direct"}, OPTION_CHOICE, OPTIONS_MODEL, LOADS_MODEL, TO(direct), NULL, "auto|on|off", 0, 0,
         "read past the page cache (default auto: where the file system allows it)"},
-    {{"-c", "--ctx", "--ctx-size"}, OPTION_INTEGER, OPTIONS_MODEL, RUNS_MODEL, TO(n_ctx), "N", NULL, 0, 16777216,
+    {{"-c", "--ctx", "--ctx-size"}, OPTION_INTEGER, OPTIONS_MODEL, LOADS_MODEL, TO(n_ctx), "N", NULL, 0, 16777216,
         "context in tokens (default: the model's, at most 4096; perplexity: 512)"},
-    {{"--kv"}, OPTION_CHOICE, OPTIONS_MODEL, RUNS_MODEL, TO(kv), NULL, "f16|f32", 0, 0,
+    {{"--kv"}, OPTION_CHOICE, OPTIONS_MODEL, LOADS_MODEL, TO(kv), NULL, "f16|f32", 0, 0,
         "type of the stored keys and values (default f16)"},
-    {{"--ubatch", "-ub", "--ubatch-size"}, OPTION_INTEGER, OPTIONS_MODEL, RUNS_MODEL, TO(n_ubatch), "N", NULL, 1, 8192,
+    {{"--ubatch", "-ub", "--ubatch-size"}, OPTION_INTEGER, OPTIONS_MODEL, LOADS_MODEL, TO(n_ubatch), "N", NULL, 1, 8192,
         "rows of a prompt that share one pass over the weights (default 512)"},
     {{"--override-kv"}, OPTION_TEXTS, OPTIONS_MODEL, READS_MODEL, TO(override_kv), "KEY=TYPE:VALUE", NULL, 0, 0,
         "change a metadata key: int, float, bool or str; KEY=none removes it"},
-    {{"--f32-activations"}, OPTION_FLAG, OPTIONS_MODEL, RUNS_MODEL, TO(f32_activations), NULL, NULL, 0, 0,
+    {{"--f32-activations"}, OPTION_FLAG, OPTIONS_MODEL, LOADS_MODEL, TO(f32_activations), NULL, NULL, 0, 0,
         "do not quantise activations; slow, for verification"},
 
-    {{"--json"}, OPTION_FLAG, OPTIONS_GENERAL, V(INSPECT) | V(PERPLEXITY) | V(KCHECK) | V(REPLAY) | V(VERSION) | V(HELP), TO(json), NULL, NULL, 0, 0,
+    {{"--json"}, OPTION_FLAG, OPTIONS_GENERAL, V(INSPECT) | V(PLAN) | V(PERPLEXITY) | V(KCHECK) | V(REPLAY) | V(VERSION) | V(HELP), TO(json), NULL, NULL, 0, 0,
         "write one JSON document"},
     {{"--stats"}, OPTION_OPTIONAL_TEXT, OPTIONS_GENERAL, RUNS_MODEL, TO(stats), "FILE", NULL, 0, 0,
         "write statistics as JSON to standard error, or to FILE"},

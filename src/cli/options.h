@@ -79,7 +79,8 @@ typedef struct Options {
     const char *model_option, *prompt, *file, *output, *tokens, *type, *size, *budgets;
     bool raw, special, pieces, layers, list, force, bench, json;
     bool special_omitted; // --no-add-special
-    OptionInteger n_tokens, start;
+    OptionInteger n_tokens, start, n_prompt, n_parallel;
+    const char *what_if;
 
     OptionSeed seed;
     OptionNumber temperature, top_p, min_p;

@@ -26,6 +26,11 @@ static const VerbRow verb_rows[VERBS] = {
         "Works for every GGUF file, also of architectures that cannot be run and of files\n"
         "whose tensor data is missing. With -v every tensor is listed.\n",
         true, 0, 0},
+    [VERB_PLAN] = {"plan", "MODEL", "predict memory, speed and bottleneck without running",
+        "Reads the header alone. Speeds are intervals; what `hypura profile` measured on this\n"
+        "machine makes them narrow. --what-if takes drive=7GB/s, memory=50GB/s and\n"
+        "compute=30GB/s for ceilings, memory=8G and weights=50% for budgets.\n",
+        true, 0, 0},
     [VERB_TOKENIZE] = {"tokenize", "MODEL", "turn standard input into token ids",
         "Reads any bytes from standard input and writes the ids on one line.\n",
         true, 0, 0},
@@ -57,7 +62,7 @@ static const VerbRow verb_rows[VERBS] = {
 };
 
 static const char *const planned_verbs[] = {
-    "plan", "profile", "bench", "doctor", "render", "verify", "serve", "pull", "list",
+    "profile", "bench", "doctor", "render", "verify", "serve", "pull", "list",
     "show", "rm", "cp", "ps", "top", "connect",
 };
 // clang-format on

@@ -9,6 +9,7 @@
 typedef enum Verb {
     VERB_RUN,
     VERB_INSPECT,
+    VERB_PLAN,
     VERB_TOKENIZE,
     VERB_DETOKENIZE,
     VERB_LOGITS,

@@ -7,6 +7,7 @@
 
 int verb_run(const Options *options);
 int verb_inspect(const Options *options);
+int verb_plan(const Options *options);
 int verb_tokenize(const Options *options);
 int verb_detokenize(const Options *options);
 int verb_logits(const Options *options);

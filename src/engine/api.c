@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "engine/overrides.h"
+#include "engine/plan_model.h"
 #include "engine/sequence.h"
 #include "sample/sampler.h"
 #include "sys/process.h"
@@ -79,6 +80,7 @@ static bool parse_options(const hypura_model_options *in, LoadOptions *out, Erro
         return error_set(
             err, ERROR_USAGE, "--threads %u: at most %d", in->n_threads, POOL_WORKERS_MAX);
     out->text_only = in->need == HYPURA_NEED_TEXT;
+    out->plan_only = in->need == HYPURA_NEED_PLAN;
     out->backend = backend == 0 ? READ_AUTO : backend == 1 ? READ_URING : READ_THREADS;
     out->direct = direct == 0 ? DIRECT_AUTO : direct == 1 ? DIRECT_ON : DIRECT_OFF;
     out->kv = kv == 0 ? KV_F16 : KV_F32;
@@ -413,6 +415,14 @@ static void fill_store_stats(const Loaded *loaded, hypura_stats *stats)
     stats->expert_hits = counters.expert_hits;
     stats->expert_misses = counters.expert_misses;
     stats->stall_ns = counters.stall_ns;
+    stats->read_demand_bytes = counters.read_demand_bytes;
+    stats->pass_ns = counters.pass_ns;
+    stats->experts_ns = counters.experts_ns;
+    stats->experts_stall_ns = counters.experts_stall_ns;
+    stats->drive_busy_ns = counters.busy_ns;
+    stats->drive_busy_bytes = counters.busy_bytes;
+    stats->n_reads = counters.n_requests;
+    stats->read_depth_sum = counters.depth_sum;
 }
 
 void hypura_model_stats(const hypura_model *model, hypura_stats *stats)
@@ -430,8 +440,24 @@ void hypura_model_stats(const hypura_model *model, hypura_stats *stats)
     stats->budget_state = ledger_held(MEM_STATE);
     stats->budget_scratch = ledger_held(MEM_SCRATCH);
     stats->weight_bytes = loaded->map.weight_bytes;
+    stats->n_expert_used = loaded->map.n_expert_used;
     stats->written_bytes = io.known ? io.written_bytes - loaded->io_at_start.written_bytes : 0;
     fill_store_stats(loaded, stats);
+}
+
+bool hypura_model_plan(const hypura_model *model, const hypura_plan_options *options,
+    hypura_plan *plan, hypura_error *err)
+{
+    static const hypura_plan_options defaults = HYPURA_PLAN_OPTIONS_INIT;
+    Error e = {0};
+
+    if (options && options->size_bytes != sizeof *options)
+        error_set(&e, ERROR_USAGE, "options of another version of the library");
+    else if (!model->loaded.has_plan)
+        error_set(&e, ERROR_USAGE, "the model was opened for its text alone");
+    else if (plan_of_loaded(&model->loaded, options ? options : &defaults, plan, &e))
+        return true;
+    return fail(err, &e);
 }
 
 const char *hypura_version(void)

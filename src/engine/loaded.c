@@ -45,14 +45,14 @@ static bool settle_sizes(Loaded *loaded, const LoadOptions *options, Error *err)
 static bool plan_memory(Loaded *loaded, const LoadOptions *options, const Compute *compute,
     const KvShape *kv, Error *err)
 {
-    uint32_t alignment = reader_probe_alignment(
+    loaded->alignment = reader_probe_alignment(
         gguf_shards(loaded->gguf), gguf_n_shards(loaded->gguf), options->direct);
     uint64_t n_blocks =
         loaded->map.n_dense + (uint64_t)loaded->map.n_expert_layers * loaded->map.n_expert;
     MemoryNeeds needs = {.shape = &loaded->shape,
         .store_tables = n_blocks * TABLE_BYTES_PER_BLOCK,
         .state = state_pool_bytes(kv, loaded->shape.n_layer, loaded->n_ctx, loaded->n_sequences),
-        .weights_min = store_minimum_bytes(&loaded->map, alignment),
+        .weights_min = store_minimum_bytes(&loaded->map, loaded->alignment),
         .scratch = forward_scratch_sizes(
             &loaded->shape, &loaded->weights, compute, loaded->n_ubatch, loaded->n_logit_rows)};
 
@@ -123,6 +123,11 @@ static bool load_weights(Loaded *loaded, const LoadOptions *options, Error *err)
     if (!settle_sizes(loaded, options, err)) return false;
     if (!choose_compute(options, &compute, err)) return false;
     if (!plan_memory(loaded, options, &compute, &kv, err)) return false;
+    loaded->weights_budget = options->weights;
+    loaded->kv_type = options->kv;
+    loaded->n_threads = compute.n_workers;
+    loaded->has_plan = true;
+    if (options->plan_only) return true;
     if (!open_store(loaded, options, err)) return false;
     if (!start_workers(loaded, options, &compute, err)) return false;
     if (!state_pool_init(
@@ -148,7 +153,8 @@ static uint64_t read_since(const ProcessIo *start)
 bool loaded_open(Loaded *out, const char *path, const LoadOptions *options, Error *err)
 {
     *out = (Loaded){.io_at_start = process_io()};
-    out->gguf = gguf_open(path, options->text_only ? GGUF_METADATA_ONLY : GGUF_TENSOR_DATA,
+    bool needs_data = !options->text_only && !options->plan_only;
+    out->gguf = gguf_open(path, needs_data ? GGUF_TENSOR_DATA : GGUF_METADATA_ONLY,
         options->overrides, options->n_overrides, err);
     if (!out->gguf) goto fail;
     out->header_read_bytes = read_since(&out->io_at_start);

@@ -11,6 +11,7 @@
 
 typedef struct LoadOptions {
     bool text_only; // vocabulary and shape, no weights
+    bool plan_only; // and blocks and budget, no store: nothing can be evaluated
     Budget memory, weights, reserve;
     ReadBackend backend;
     DirectMode direct;
@@ -39,6 +40,7 @@ typedef struct Loaded {
     GgufFile *gguf;
     Vocab *vocab;
     Shape shape;
+    bool has_plan;    // weights, map, memory and what else plan_model.c reads
     bool has_weights; // everything below
     Weights weights;
     BlockMap map;
@@ -47,6 +49,9 @@ typedef struct Loaded {
     StatePool states;
     Forward forward;
     MemoryPlan memory;
+    Budget weights_budget;
+    KvType kv_type;
+    uint32_t alignment, n_threads;
     uint32_t n_ctx, n_ubatch, n_logit_rows, n_sequences;
     ProcessIo io_at_start;
     uint64_t header_read_bytes; // fetched from the drive to read the metadata

@@ -83,7 +83,10 @@ void mover_settle_wasted(Mover *mover, Slot *slot)
 static void settle_by_purpose(Mover *mover, Slot *slot)
 {
     switch (slot->read.purpose) {
-    case MOVE_DEMAND: mover_settle_missed(mover, slot); break;
+    case MOVE_DEMAND:
+        mover->counters.demand_bytes += slot->read.payload_bytes;
+        mover_settle_missed(mover, slot);
+        break;
     case MOVE_LOAD: settle(mover, slot, &mover->counters.load_bytes); break;
     case MOVE_AHEAD:
     case MOVE_PURPOSES: break;

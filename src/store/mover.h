@@ -20,6 +20,7 @@
 typedef struct MoverCounters {
     uint64_t read_bytes;      // moved by the drive
     uint64_t missed_bytes;    // payload of MOVE_DEMAND, and of MOVE_AHEAD when it was taken
+    uint64_t demand_bytes;    // of these, of MOVE_DEMAND: nobody knew before
     uint64_t load_bytes;      // payload of MOVE_LOAD
     uint64_t padding_bytes;   // widening to the alignment
     uint64_t wasted_bytes;    // payload that nobody took

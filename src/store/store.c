@@ -162,6 +162,7 @@ StoreCounters store_counters(const Store *store)
 
     return (StoreCounters){.read_bytes = moved->read_bytes + mover->bytes_in_flight,
         .read_missed_bytes = moved->missed_bytes,
+        .read_demand_bytes = moved->demand_bytes,
         .read_load_bytes = moved->load_bytes,
         .read_padding_bytes = moved->padding_bytes,
         .read_wasted_bytes = moved->wasted_bytes + idle_bytes,

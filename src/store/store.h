@@ -33,6 +33,7 @@ typedef struct StoreBudget {
 typedef struct StoreCounters {
     uint64_t read_bytes;
     uint64_t read_missed_bytes;          // payload of blocks demanded while absent
+    uint64_t read_demand_bytes;          // of these, asked for only then: a router's choice, rows
     uint64_t read_load_bytes;            // trunk and first filling
     uint64_t read_padding_bytes;         // widening to the alignment
     uint64_t read_wasted_bytes;          // streamed ahead and not used (yet), or on its way
