@@ -26,7 +26,8 @@ static void lay_out_slots(Cache *cache, const Residency *plan, Places *places)
         const ExpertClass *size_class = &plan->classes[i];
         cache->classes[i] = (CacheClass){.slot_bytes = size_class->slot_bytes,
             .first_slot = slot,
-            .n_slots = size_class->n_slots};
+            .n_slots = size_class->n_slots,
+            .n_slots_placed = size_class->n_slots};
         for (uint32_t k = 0; k < size_class->n_slots; k++, slot++)
             cache->slots[slot] =
                 (Slot){.data = places_take(places, size_class->slot_bytes), .block = SLOT_NO_BLOCK};
@@ -145,9 +146,12 @@ void cache_load_all(Cache *cache, Mover *mover)
 
     for (uint32_t block = 0; block < blocks_n_experts(cache->map); block++) {
         uint32_t size_class = class_of(cache, block);
-        assert(next[size_class] < cache->classes[size_class].n_slots);
-        fill_slot(cache, mover, cache->classes[size_class].first_slot + next[size_class]++, block,
-            MOVE_LOAD);
+        const CacheClass *slots = &cache->classes[size_class];
+        if (cache->slot_of[block] != CACHE_NO_SLOT) continue;
+        while (cache->slots[slots->first_slot + next[size_class]].block != SLOT_NO_BLOCK)
+            next[size_class]++;
+        assert(next[size_class] < slots->n_slots);
+        fill_slot(cache, mover, slots->first_slot + next[size_class], block, MOVE_LOAD);
     }
 }
 

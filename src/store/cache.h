@@ -18,7 +18,9 @@
 
 typedef struct CacheClass {
     uint64_t slot_bytes;
-    uint32_t first_slot, n_slots;
+    uint32_t first_slot;
+    uint32_t n_slots;        // in use, the first of
+    uint32_t n_slots_placed; // those that have a place (cache_shrink.h)
 } CacheClass;
 
 /* One expert of the call under way. */
@@ -32,9 +34,9 @@ typedef struct CacheWant {
 typedef struct Cache {
     const BlockMap *map; // borrowed
     uint32_t alignment;
-    Slot *slots;     // [n_slots]
-    bool *is_wanted; // [n_slots] by the call under way
-    uint32_t n_slots;
+    Slot *slots;      // [n_slots]
+    bool *is_wanted;  // [n_slots] by the call under way
+    uint32_t n_slots; // with a place
     CacheClass classes[RESIDENCY_CLASSES_MAX];
     uint32_t n_classes;
     uint32_t *slot_of; // [all experts]
@@ -51,7 +53,8 @@ CHECKED bool cache_init(
     Cache *cache, const BlockMap *map, const Residency *plan, Places *places, Error *err);
 void cache_destroy(Cache *cache);
 
-/* Where every expert has a slot of its own: starts reading them all, in the order of a pass. */
+/* Where every expert has a slot of its own: starts reading those that are in none, in the order
+ * of a pass. */
 void cache_load_all(Cache *cache, Mover *mover);
 
 void cache_begin_pass(Cache *cache);

@@ -8,14 +8,22 @@
 
 #include <assert.h>
 
+static void count_stream(Ring *ring, uint32_t n_stream)
+{
+    ring->n_stream = n_stream;
+    ring->n_stream_body = 0;
+    while (ring->n_stream_body < n_stream
+           && !ring->map->dense[ring->stream[ring->n_stream_body]].is_head)
+        ring->n_stream_body++;
+}
+
 void ring_init(Ring *ring, const BlockMap *map, const uint32_t *stream, uint32_t n_stream,
     Places *places, uint64_t slot_bytes, uint32_t n_slots)
 {
     assert(n_slots <= RING_SLOTS_MAX);
     assert(n_stream == 0 || n_slots > 0);
-    *ring = (Ring){.map = map, .stream = stream, .n_stream = n_stream, .n_slots = n_slots};
-    while (ring->n_stream_body < n_stream && !map->dense[stream[ring->n_stream_body]].is_head)
-        ring->n_stream_body++;
+    *ring = (Ring){.map = map, .stream = stream, .n_slots = n_slots};
+    count_stream(ring, n_stream);
     for (uint32_t i = 0; i < n_slots; i++)
         ring->slots[i] = (Slot){.data = places_take(places, slot_bytes), .block = SLOT_NO_BLOCK};
 }
@@ -76,6 +84,16 @@ static void drop_ahead(Ring *ring, Mover *mover, uint32_t n)
     }
     ring->n_ahead -= n;
     for (uint32_t i = 0; i < ring->n_ahead; i++) ring->ahead[i] = ring->ahead[i + n];
+}
+
+void ring_set_stream(Ring *ring, Mover *mover, uint32_t n_stream, uint64_t pass, uint32_t position)
+{
+    assert(n_stream == 0 || ring->n_slots > 0);
+    assert(position <= n_stream);
+    drop_ahead(ring, mover, ring->n_ahead);
+    count_stream(ring, n_stream);
+    ring->next_pass = pass;
+    ring->next_position = position;
 }
 
 Slot *ring_seek(Ring *ring, Mover *mover, uint64_t pass, uint32_t position)

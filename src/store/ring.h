@@ -29,6 +29,11 @@ typedef struct Ring {
 void ring_init(Ring *ring, const BlockMap *map, const uint32_t *stream, uint32_t n_stream,
     Places *places, uint64_t slot_bytes, uint32_t n_slots);
 
+/* Other blocks stream from now on: the first n_stream of the same array, which has changed. The
+ * next to ask for is the one at `position`, of pass number `pass`. What was asked for and not
+ * taken is dropped. Nothing is pinned. */
+void ring_set_stream(Ring *ring, Mover *mover, uint32_t n_stream, uint64_t pass, uint32_t position);
+
 /* Passes before `pass` skip the head, all others need it. */
 void ring_expect_head(Ring *ring, uint64_t pass);
 

@@ -39,6 +39,8 @@ static bool init_image(Rows *rows, const Residency *plan, Places *cache, Error *
     if (!rows->piece_extents) return false;
 
     rows->image = places_take(cache, plan->rows_bytes);
+    rows->image_bytes = plan->rows_bytes;
+    rows->is_image_held = true;
     for (uint32_t i = 0; i < rows->n_pieces; i++) {
         uint64_t from = begin + i * PIECE_BYTES;
         uint64_t to = end - from > PIECE_BYTES ? from + PIECE_BYTES : end;
@@ -86,7 +88,21 @@ void rows_destroy(Rows *rows)
 void rows_load(Rows *rows, Mover *mover)
 {
     for (uint32_t i = 0; i < rows->n_pieces; i++)
-        mover_read(mover, &rows->pieces[i], &rows->piece_extents[i], 1, MOVE_LOAD);
+        if (rows->pieces[i].state == SLOT_FREE)
+            mover_read(mover, &rows->pieces[i], &rows->piece_extents[i], 1, MOVE_LOAD);
+}
+
+bool rows_forget(Rows *rows, Mover *mover, Error *err)
+{
+    for (uint32_t i = 0; i < rows->n_pieces; i++) {
+        Slot *piece = &rows->pieces[i];
+        if (piece->state == SLOT_LOADING) mover_cancel(mover, piece);
+        if (piece->state == SLOT_READY) slot_move(piece, SLOT_FREE);
+    }
+    for (uint32_t i = 0; i < rows->n_pieces; i++)
+        while (rows->pieces[i].state == SLOT_DOOMED)
+            if (!mover_wait(mover, err)) return false;
+    return true;
 }
 
 /* ---- reading ---- */

@@ -15,7 +15,9 @@ typedef struct Rows {
     Extent extents[ROWS_SLOTS_MAX];
     uint32_t n_slots;
     uint8_t *image; // the resident table with what surrounds it in the file; NULL: not resident
-    Slot *pieces;   // [n_pieces] of it
+    uint64_t image_bytes;
+    bool is_image_held; // else its memory is given back for a time (shrink.h)
+    Slot *pieces;       // [n_pieces] of it
     Extent *piece_extents;
     uint32_t n_pieces;
 } Rows;
@@ -25,8 +27,12 @@ CHECKED bool rows_init(
     Rows *rows, const BlockMap *map, const Residency *plan, Places *cache, Error *err);
 void rows_destroy(Rows *rows);
 
-/* Asks for the resident table. */
+/* Asks for what is not there of the resident table. */
 void rows_load(Rows *rows, Mover *mover);
+
+/* Forgets the resident table, until rows_load; its memory is then nobody's. Waits for reads under
+ * way into it. False: the mover is broken. */
+CHECKED bool rows_forget(Rows *rows, Mover *mover, Error *err);
 
 /* The contract of store_rows_read (store.h). */
 CHECKED bool rows_read(Rows *rows, const Dense *dense, Mover *mover, const uint32_t *numbers,

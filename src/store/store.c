@@ -12,6 +12,7 @@
 #include "store/cache.h"
 #include "store/dense.h"
 #include "store/rows.h"
+#include "store/shrink.h"
 #include "sys/read_sim.h"
 
 struct Store {
@@ -23,6 +24,7 @@ struct Store {
     Dense dense;
     Cache cache;
     Rows rows;
+    Shrink shrink;
     uint64_t expert_bytes, row_bytes; // payload that passes used, beside dense's
     uint64_t n_passes;
     bool is_in_pass;
@@ -63,10 +65,10 @@ static bool lay_out(Store *store, Error *err)
 
 static bool start_mover(Store *store, const StoreOptions *options, Error *err)
 {
-    Pages buffers[4];
+    Pages buffers[3];
     uint32_t n_buffers = 0;
-    const Places *places[] = {
-        &store->trunk_places, &store->ring_places, &store->cache_places, &store->rows.places};
+    // Not the cache: what a ring has registered is pinned, and could not be given back.
+    const Places *places[] = {&store->trunk_places, &store->ring_places, &store->rows.places};
 
     for (uint32_t i = 0; i < COUNT(places); i++)
         if (places[i]->pages.n_bytes > 0) buffers[n_buffers++] = places[i]->pages;
@@ -117,6 +119,8 @@ Store *store_create(const BlockMap *map, const StoreOptions *options, Error *err
         goto fail;
     if (!map_memory(store, err) || !lay_out(store, err)) goto fail;
     if (!start_mover(store, options, err)) goto fail;
+    shrink_init(&store->shrink, &store->cache_places, &store->dense, &store->rows, &store->cache,
+        &store->mover);
     if (!read_trunk(store, err) || !start_filling(store, err)) goto fail;
     MoverCounters *moved = &store->mover.counters;
     moved->stall_ns = moved->busy_ns = moved->busy_bytes = 0; // nobody had anything else to do
@@ -190,6 +194,18 @@ const char *store_backend_name(const Store *store)
 bool store_is_direct(const Store *store)
 {
     return reader_is_direct(store->mover.reader);
+}
+
+uint64_t store_cache_bytes(const Store *store)
+{
+    return store->cache_places.pages.n_bytes - store->cache_places.pages.n_bytes_back;
+}
+
+uint64_t store_set_cache_limit(Store *store, uint64_t n_bytes)
+{
+    // A broken mover says so at the next call that needs it; a refused growth is tried again.
+    if (!shrink_to(&store->shrink, n_bytes, NULL)) return store_cache_bytes(store);
+    return store_cache_bytes(store);
 }
 
 const uint8_t *store_trunk(const Store *store, uint32_t index)

@@ -60,6 +60,15 @@ void store_free(Store *store); // waits for reads in flight
 /* The minimum for this map and alignment, without creating anything. */
 uint64_t store_minimum_bytes(const BlockMap *map, uint32_t alignment);
 
+/* The most that the cache may hold from now on, for as long as memory is short: the rest is given
+ * back to the system and to the ledger, down to the least that runs, the least valuable first. A
+ * higher limit takes it up again, to what the budget gave; what was dropped is read again. Tokens
+ * stay the same. Within a pass only between layers, when no wave is out and no experts are asked
+ * for. Waits for reads under way into what goes. Returns what the cache holds now; that is up to
+ * a huge page more than the limit for each size of block, or less where the ledger has no more. */
+uint64_t store_set_cache_limit(Store *store, uint64_t n_bytes);
+uint64_t store_cache_bytes(const Store *store);
+
 StoreBudget store_budget(const Store *store);
 StoreCounters store_counters(const Store *store);
 const char *store_backend_name(const Store *store);

@@ -4,6 +4,7 @@
  * the most that can become resident: a huge page never reaches past n_bytes. */
 #include "sys/pages.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -96,7 +97,31 @@ void pages_unmap(Pages *pages, MemKind kind)
 {
     if (pages->mapping) {
         munmap(pages->mapping, (size_t)pages->mapping_bytes);
-        ledger_release(kind, pages->n_bytes);
+        ledger_release(kind, pages->n_bytes - pages->n_bytes_back);
     }
     *pages = (Pages){0};
+}
+
+bool pages_give_back(Pages *pages, MemKind kind, uint64_t offset_bytes, uint64_t n_bytes)
+{
+    assert(n_bytes <= pages->n_bytes - pages->n_bytes_back);
+    assert(offset_bytes <= pages->n_bytes - n_bytes);
+    if (n_bytes == 0) return true;
+    if (madvise(pages->data + offset_bytes, (size_t)n_bytes, MADV_DONTNEED) != 0) return false;
+    pages->n_bytes_back += n_bytes;
+    ledger_release(kind, n_bytes);
+    return true;
+}
+
+bool pages_take_back(Pages *pages, MemKind kind, uint64_t n_bytes, Error *err)
+{
+    assert(n_bytes <= pages->n_bytes_back);
+    if (!ledger_book(kind, n_bytes, err)) return false;
+    pages->n_bytes_back -= n_bytes;
+    return true;
+}
+
+bool pages_lock(const Pages *pages)
+{
+    return pages->n_bytes == 0 || mlock2(pages->data, (size_t)pages->n_bytes, MLOCK_ONFAULT) == 0;
 }

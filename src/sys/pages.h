@@ -7,9 +7,10 @@
 #include "base/ledger.h"
 
 typedef struct Pages {
-    uint8_t *data;    // 2 MiB aligned when n_bytes >= 2 MiB, else page aligned
-    uint64_t n_bytes; // as booked; multiple of the page size
-    void *mapping;    // what munmap gets
+    uint8_t *data;         // 2 MiB aligned when n_bytes >= 2 MiB, else page aligned
+    uint64_t n_bytes;      // multiple of the page size; as booked, but for what is given back
+    uint64_t n_bytes_back; // of these, given back for the time being
+    void *mapping;         // what munmap gets
     uint64_t mapping_bytes;
 } Pages;
 
@@ -20,5 +21,18 @@ typedef enum PagesTouch { PAGES_ON_DEMAND, PAGES_NOW } PagesTouch;
  * is advised to use small ones. On failure nothing is held. Fault point FAULT_ALLOC. */
 CHECKED bool pages_map(Pages *pages, MemKind kind, uint64_t n_bytes, PagesTouch touch, Error *err);
 void pages_unmap(Pages *pages, MemKind kind);
+
+/* Gives a range of whole pages back to the system and to the ledger, for a time: what was in it
+ * is lost, the addresses stay. Whole huge pages are free at once; of others a rest may stay until
+ * the system looks for memory. False: the system keeps it (it is locked), nothing has changed.
+ * Memory that a ring has registered would not become free: it must not be. */
+bool pages_give_back(Pages *pages, MemKind kind, uint64_t offset_bytes, uint64_t n_bytes);
+
+/* Books such a range again; its pages come with their first use. BUDGET: nothing has changed. */
+CHECKED bool pages_take_back(Pages *pages, MemKind kind, uint64_t n_bytes, Error *err);
+
+/* Keeps it from being swapped, page by page as it is touched. False: not permitted
+ * (RLIMIT_MEMLOCK), and nothing depends on it. */
+bool pages_lock(const Pages *pages);
 
 #endif
