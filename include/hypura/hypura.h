@@ -231,8 +231,8 @@ typedef struct hypura_plan {
     uint32_t n_tiers;
     uint32_t n_prompt, n_threads;
     double drive_bytes_per_s, memory_bytes_per_s, compute_bytes_per_s; // as assumed
-    bool drive_is_known, compute_is_known; // measured or given; else a guess
-    bool experts_are_known;                // by a heat map; true for a dense model
+    bool drive_is_known, memory_is_known, compute_is_known; // measured or given; else a guess
+    bool experts_are_known;                                 // by a heat map; true for a dense model
 } hypura_plan;
 
 /* Of a model opened with HYPURA_NEED_PLAN or HYPURA_NEED_WEIGHTS. Reads no weights. */

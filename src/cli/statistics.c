@@ -19,7 +19,10 @@
 #include "base/size.h"
 #include "cli/input.h"
 #include "cli/interrupt.h"
+#include "cli/plan_json.h"
 #include "cli/report.h"
+
+#define SECOND_NS UINT64_C(1000000000)
 
 static const char *const finish_names[] = {
     [FINISH_STOP] = "stop",
@@ -91,13 +94,6 @@ bool statistics_expect_tokens(Statistics *statistics, uint64_t n, Error *err)
     return statistics->token_ns != NULL;
 }
 
-void statistics_add_token(Statistics *statistics)
-{
-    if (statistics->n_generated < statistics->n_token_ns_max)
-        statistics->token_ns[statistics->n_generated] = clock_now_ns();
-    statistics->n_generated++;
-}
-
 static hypura_stats stats_of(const hypura_model *model)
 {
     hypura_stats stats = {.size_bytes = sizeof stats};
@@ -106,18 +102,26 @@ static hypura_stats stats_of(const hypura_model *model)
     return stats;
 }
 
+void statistics_add_token(Statistics *statistics, const hypura_model *model)
+{
+    uint64_t now_ns = clock_now_ns();
+
+    if (statistics->n_generated < statistics->n_token_ns_max)
+        statistics->token_ns[statistics->n_generated] = now_ns;
+    // What the first second saw of the machine is what the rest is predicted with.
+    if (statistics->n_in_second == 0 && statistics->n_generated > 0
+        && now_ns - statistics->prompt_ended_ns >= SECOND_NS) {
+        statistics->after_second = stats_of(model);
+        statistics->n_in_second = statistics->n_generated;
+    }
+    statistics->n_generated++;
+}
+
 void statistics_end_prompt(Statistics *statistics, const hypura_model *model)
 {
     statistics->prompt_ended_ns = clock_now_ns();
     if (statistics->prompt_begun_ns == 0) statistics->prompt_begun_ns = statistics->prompt_ended_ns;
     statistics->after_prompt = stats_of(model);
-}
-
-void statistics_end(Statistics *statistics, const hypura_model *model, Finish finish)
-{
-    if (statistics->prompt_ended_ns == 0) statistics_end_prompt(statistics, model);
-    statistics->after_all = stats_of(model);
-    statistics->finish = finish;
 }
 
 /* NaN, which becomes null, where nothing was counted. */
@@ -136,16 +140,38 @@ static double prompt_seconds(const Statistics *statistics)
     return (double)(statistics->prompt_ended_ns - statistics->prompt_begun_ns) / 1e9;
 }
 
+/* From the first token to the one n later. */
+static double seconds_of_tokens(const Statistics *statistics, uint64_t n)
+{
+    return n > 0 ? (double)(statistics->token_ns[n] - statistics->token_ns[0]) / 1e9 : 0;
+}
+
 static double generate_seconds(const Statistics *statistics)
 {
-    uint64_t n = statistics->n_generated;
-
-    return n > 1 ? (double)(statistics->token_ns[n - 1] - statistics->token_ns[0]) / 1e9 : 0;
+    return seconds_of_tokens(statistics, n_token_times(statistics));
 }
 
 static double generate_per_s(const Statistics *statistics)
 {
     return ratio((double)n_token_times(statistics), generate_seconds(statistics));
+}
+
+void statistics_end(Statistics *statistics, const hypura_model *model, Finish finish)
+{
+    if (statistics->prompt_ended_ns == 0) statistics_end_prompt(statistics, model);
+    statistics->after_all = stats_of(model);
+    statistics->finish = finish;
+    bool is_long = statistics->n_in_second > 0;
+    uint64_t n_early = is_long ? statistics->n_in_second : n_token_times(statistics);
+    OutcomeSpan span = {.begin = statistics->after_prompt,
+        .early = is_long ? statistics->after_second : statistics->after_all,
+        .end = statistics->after_all,
+        .n_early_tokens = n_early,
+        .early_seconds = seconds_of_tokens(statistics, n_early),
+        .n_tokens = n_token_times(statistics),
+        .seconds = generate_seconds(statistics),
+        .n_prompt = (uint32_t)statistics->n_prompt};
+    statistics->outcome = outcome_of(model, &span);
 }
 
 /* Of the experts that were asked for; in a dense model, of the bytes. */
@@ -242,17 +268,6 @@ static void set_bytes(Json *out, const Statistics *statistics)
         out, "drive_bytes_per_s", ratio((double)(all->read_bytes - all->read_load_bytes), seconds));
 }
 
-/* Ceilings are not measured in this version, so every field is null. */
-static Json *bound_json(void)
-{
-    static const char *const fields[] = {
-        "drive_per_s", "memory_per_s", "compute_per_s", "layers_per_s", "name"};
-    Json *bound = json_object();
-
-    for (size_t i = 0; i < COUNT(fields); i++) json_set(bound, fields[i], NULL);
-    return bound;
-}
-
 bool statistics_write(const Statistics *statistics, Error *err)
 {
     const hypura_stats *all = &statistics->after_all;
@@ -265,8 +280,8 @@ bool statistics_write(const Statistics *statistics, Error *err)
     json_set_text(out, "arch", view_of(all->arch));
     set_times(out, statistics);
     set_bytes(out, statistics);
-    json_set(out, "bound", bound_json());
-    json_set(out, "predicted_generate_per_s", NULL);
+    json_set(out, "bound", bound_json(&statistics->outcome.bound));
+    json_set_f64(out, "predicted_generate_per_s", statistics->outcome.predicted_per_s);
     json_set_text(out, "io_backend", view_of(all->io_backend));
     json_set_bool(out, "direct", all->direct);
     json_set_text(out, "isa", view_of(all->isa));
@@ -293,8 +308,9 @@ int statistics_finish(Statistics *statistics, const hypura_model *model, int sta
     return report_error("cannot write statistics", &err);
 }
 
-void statistics_summarise(const Statistics *statistics)
+void statistics_summarise(const Statistics *statistics, bool why)
 {
+    char lines[2][OUTCOME_LINE_BYTES];
     const hypura_stats *all = &statistics->after_all, *prompt = &statistics->after_prompt;
     uint64_t n_evaluated = n_token_times(statistics);
     char peak[24], missing[24];
@@ -308,4 +324,7 @@ void statistics_summarise(const Statistics *statistics)
         fprintf(stderr, " (%.1f/s); read %s a token, hit rate %.0f %%", generate_per_s(statistics),
             size_format(missed / n_evaluated, missing), 100 * hit_rate(all));
     fprintf(stderr, "; peak memory %s\n", size_format(all->peak_memory_bytes, peak));
+    if (!why || n_evaluated == 0) return;
+    outcome_explain(&statistics->outcome, lines);
+    for (size_t i = 0; i < COUNT(lines); i++) fprintf(stderr, "hypura: %s\n", lines[i]);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "cli/options.h"
+#include "cli/outcome.h"
 #include "hypura/hypura.h"
 
 typedef enum Finish { FINISH_STOP, FINISH_LENGTH, FINISH_INTERRUPT, FINISH_ERROR } Finish;
@@ -23,7 +24,9 @@ typedef struct Statistics {
     uint64_t prompt_ended_ns;       // logits of the last prompt token there
     uint64_t *token_ns;             // owned: when each generated token was there
     uint64_t n_token_ns_max;
-    hypura_stats after_prompt, after_all;
+    hypura_stats after_prompt, after_second, after_all;
+    uint64_t n_in_second; // tokens that came after the first, until after_second; 0: not reached
+    Outcome outcome;
 } Statistics;
 
 /* Opens what --stats asks for, before a sandbox forbids it; what the file holds stays until
@@ -35,7 +38,7 @@ void statistics_destroy(Statistics *statistics);
 /* Makes room for the times of n tokens. */
 CHECKED bool statistics_expect_tokens(Statistics *statistics, uint64_t n, Error *err);
 /* A token has been generated now. */
-void statistics_add_token(Statistics *statistics);
+void statistics_add_token(Statistics *statistics, const hypura_model *model);
 
 /* The prompt is evaluated; and everything is done, or failed at any stage. */
 void statistics_end_prompt(Statistics *statistics, const hypura_model *model);
@@ -47,7 +50,7 @@ int statistics_finish(Statistics *statistics, const hypura_model *model, int sta
 
 /* Writes the JSON object where --stats wants it, if anywhere. */
 CHECKED bool statistics_write(const Statistics *statistics, Error *err);
-/* One line for people, to standard error. */
-void statistics_summarise(const Statistics *statistics);
+/* One line for people, to standard error, and with `why` two more. */
+void statistics_summarise(const Statistics *statistics, bool why);
 
 #endif

@@ -169,7 +169,7 @@ static bool generate_token(Run *run, int32_t *token, bool *has_ended, Finish *fi
         return true;
     }
     if (!hypura_text_stream_token(run->text, *token, &text, &n_bytes, &err)) goto fail;
-    statistics_add_token(&run->statistics);
+    statistics_add_token(&run->statistics, run->model);
     if (show_text(run, text, n_bytes, &output_error)) return true;
     *finish = FINISH_INTERRUPT;
     if (terminal_reader_is_gone()) return false; // its own choice: nothing is said
@@ -228,7 +228,7 @@ static int finish_run(Run *run, Finish finish, int status)
     bool summary_wanted =
         finish == FINISH_INTERRUPT || options->verbosity > 0 || terminal_is(stderr);
     if (summary_wanted && !options->quiet && run->statistics.stream != stderr)
-        statistics_summarise(&run->statistics);
+        statistics_summarise(&run->statistics, options->verbosity > 0 || options->stats.is_given);
     if (!statistics_write(&run->statistics, &err) && status == STATUS_OK)
         status = report_error("cannot write statistics", &err);
     if (status == STATUS_OK && interrupt_signal()) return STATUS_OF_SIGNAL + interrupt_signal();

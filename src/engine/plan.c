@@ -78,7 +78,7 @@ static double drive_rate(const Prediction *p, double read_bytes, double depth, S
     if (rate <= 0 && machine->facts)
         rate = facts_drive(machine->facts, (uint32_t)fmax(read_bytes, 1), (uint32_t)fmax(depth, 1));
     if (rate <= 0) rate = GUESS_DRIVE_BYTES_PER_S;
-    return rate * of_spread(p->drive, scenario);
+    return rate * of_spread(p->drive, scenario) / fmax(p->places->widening, 1);
 }
 
 static double memory_rate(const Prediction *p)
@@ -276,6 +276,8 @@ static void choose_spreads(Prediction *p, hypura_plan *plan)
     p->compute = is_given ? compute_given : has_compute ? compute_of_facts : compute_guessed;
     plan->drive_is_known = has_drive || given->drive_bytes_per_s > 0;
     plan->compute_is_known = has_compute || is_given;
+    plan->memory_is_known =
+        given->memory_bytes_per_s > 0 || (machine->facts && machine->facts->n_memory > 0);
 }
 
 static void choose_hits(Prediction *p, hypura_plan *plan)

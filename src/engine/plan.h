@@ -24,6 +24,7 @@ typedef struct PlanPlaces {
     uint32_t stream_depth;
     uint32_t n_expert_slots;
     uint32_t expert_read_bytes, n_expert_reads; // an expert is so many reads
+    double widening; // bytes that reads move for each byte of payload, 1 or more; 0: 1
     bool rows_are_resident;
 } PlanPlaces;
 

@@ -47,7 +47,7 @@ void plan_describe_model(
 
 void plan_describe_places(const BlockMap *map, const Residency *residency, PlanPlaces *out)
 {
-    uint64_t n_streamed = 0, expert_bytes = 0, n_reads = 0;
+    uint64_t n_streamed = 0, expert_bytes = 0, n_reads = 0, span_bytes = 0;
     uint32_t n_experts = blocks_n_experts(map);
 
     *out = (PlanPlaces){.stream_depth = residency->n_ring_slots,
@@ -56,13 +56,18 @@ void plan_describe_places(const BlockMap *map, const Residency *residency, PlanP
         bool stays = residency->dense_is_resident[i];
         n_streamed += !stays;
         *(stays ? &out->resident_bytes : &out->streamed_bytes) += map->dense[i].extent.n_bytes;
+        span_bytes += extent_span_bytes(&map->dense[i].extent, residency->alignment);
     }
     for (uint32_t i = 0; i < n_experts; i++) {
         expert_bytes += expert_payload_bytes(&map->experts[i]);
         n_reads += map->experts[i].n_extents;
+        for (uint32_t k = 0; k < map->experts[i].n_extents; k++)
+            span_bytes += extent_span_bytes(&map->experts[i].extents[k], residency->alignment);
     }
     for (uint32_t i = 0; i < residency->n_classes; i++)
         out->n_expert_slots += residency->classes[i].n_slots;
+    uint64_t payload_bytes = out->resident_bytes + out->streamed_bytes + expert_bytes;
+    out->widening = (double)span_bytes / (double)payload_bytes;
     if (n_streamed > 0) out->stream_read_bytes = (uint32_t)(out->streamed_bytes / n_streamed);
     if (n_streamed == 0 && map->n_dense > 0)
         out->stream_read_bytes = (uint32_t)(out->resident_bytes / map->n_dense);
