@@ -52,7 +52,8 @@ typedef struct hypura_model_options {
     bool f32_activations;           // verification
     const char *const *override_kv; // "KEY=int:1"
     size_t n_override_kv;
-    bool sandbox; // give up rights that streaming does not need, for the whole process
+    const char *heat_map; // "off", "auto": start from, and save, what runs of this model use most
+    bool sandbox;         // give up rights that streaming does not need, for the whole process
     const char *const *write_paths; // with sandbox: files and folders that stay writable
     size_t n_write_paths;
 } hypura_model_options;
@@ -65,6 +66,12 @@ typedef struct hypura_model_options {
 HYPURA_API hypura_model *hypura_model_open(
     const char *path, const hypura_model_options *options, hypura_error *err);
 HYPURA_API void hypura_model_close(hypura_model *model); // after its sequences
+
+/* With heat_map "auto", and after the last token: writes what the model's experts were used for
+ * to the user's cache folder, so that the next start has them in memory. *n_bytes: what was
+ * written; 0 for a dense model. With `sandbox`, no file can be opened for writing afterwards. */
+HYPURA_API bool hypura_model_save_heat_map(
+    hypura_model *model, uint64_t *n_bytes, hypura_error *err);
 
 HYPURA_API uint32_t hypura_n_vocab(const hypura_model *model);
 HYPURA_API uint32_t hypura_n_ctx(const hypura_model *model);

@@ -86,7 +86,7 @@ typedef struct Options {
     OptionNumber temperature, top_p, min_p;
     OptionInteger top_k;
 
-    const char *memory, *weights, *reserve, *io, *direct, *kv;
+    const char *memory, *weights, *reserve, *io, *direct, *kv, *heat_map;
     OptionInteger n_threads, n_ctx, n_ubatch;
     OptionTexts override_kv;
     bool f32_activations;

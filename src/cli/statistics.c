@@ -156,11 +156,21 @@ static double generate_per_s(const Statistics *statistics)
     return ratio((double)n_token_times(statistics), generate_seconds(statistics));
 }
 
-void statistics_end(Statistics *statistics, const hypura_model *model, Finish finish)
+/* What cannot be saved is said, and costs nothing but the next start's time. */
+static void save_heat_map(Statistics *statistics, hypura_model *model)
+{
+    hypura_error err = {0};
+
+    if (!hypura_model_save_heat_map(model, &statistics->saved_bytes, &err))
+        fprintf(stderr, "hypura: the heat map is not saved: %s\n", err.message);
+}
+
+void statistics_end(Statistics *statistics, hypura_model *model, Finish finish)
 {
     if (statistics->prompt_ended_ns == 0) statistics_end_prompt(statistics, model);
     statistics->after_all = stats_of(model);
     statistics->finish = finish;
+    if (finish != FINISH_ERROR) save_heat_map(statistics, model);
     bool is_long = statistics->n_in_second > 0;
     uint64_t n_early = is_long ? statistics->n_in_second : n_token_times(statistics);
     OutcomeSpan span = {.begin = statistics->after_prompt,
@@ -257,7 +267,7 @@ static void set_bytes(Json *out, const Statistics *statistics)
     json_set_u64(out, "read_prefetch_wasted_bytes", all->read_prefetch_wasted_bytes);
     json_set_u64(out, "read_again_bytes", all->read_again_bytes);
     json_set_u64(out, "written_bytes", all->written_bytes);
-    json_set_u64(out, "saved_bytes", 0);
+    json_set_u64(out, "saved_bytes", statistics->saved_bytes);
     json_set_f64(out, "pass_bytes_per_token",
         ratio((double)(all->demanded_bytes - prompt->demanded_bytes), n_tokens));
     json_set_f64(out, "missing_bytes_per_token",
@@ -296,7 +306,7 @@ bool statistics_write(const Statistics *statistics, Error *err)
     return ok;
 }
 
-int statistics_finish(Statistics *statistics, const hypura_model *model, int status)
+int statistics_finish(Statistics *statistics, hypura_model *model, int status)
 {
     Finish finish = status == STATUS_OK  ? FINISH_STOP
                     : interrupt_signal() ? FINISH_INTERRUPT

@@ -27,6 +27,7 @@ typedef struct Statistics {
     hypura_stats after_prompt, after_second, after_all;
     uint64_t n_in_second; // tokens that came after the first, until after_second; 0: not reached
     Outcome outcome;
+    uint64_t saved_bytes; // after the last token: the heat map
 } Statistics;
 
 /* Opens what --stats asks for, before a sandbox forbids it; what the file holds stays until
@@ -40,13 +41,14 @@ CHECKED bool statistics_expect_tokens(Statistics *statistics, uint64_t n, Error 
 /* A token has been generated now. */
 void statistics_add_token(Statistics *statistics, const hypura_model *model);
 
-/* The prompt is evaluated; and everything is done, or failed at any stage. */
+/* The prompt is evaluated; and everything is done, or failed at any stage: then, unless it has
+ * failed, the heat map is saved. */
 void statistics_end_prompt(Statistics *statistics, const hypura_model *model);
-void statistics_end(Statistics *statistics, const hypura_model *model, Finish finish);
+void statistics_end(Statistics *statistics, hypura_model *model, Finish finish);
 
 /* The end of a verb that has one task: what came of it follows from its status. Writes, and
  * returns the status, or that of a failure to write after a success. */
-int statistics_finish(Statistics *statistics, const hypura_model *model, int status);
+int statistics_finish(Statistics *statistics, hypura_model *model, int status);
 
 /* Writes the JSON object where --stats wants it, if anywhere. */
 CHECKED bool statistics_write(const Statistics *statistics, Error *err);

@@ -68,11 +68,14 @@ static bool parse_options(const hypura_model_options *in, LoadOptions *out, Erro
     static const char *const backends[] = {"auto", "uring", "threads"};
     static const char *const directs[] = {"auto", "on", "off"};
     static const char *const kvs[] = {"f16", "f32"};
-    uint32_t backend, direct, kv;
+    static const char *const heat_maps[] = {"off", "auto"};
+    uint32_t backend, direct, kv, heat_map;
 
     if (!parse_word("--io", in->io, backends, COUNT(backends), &backend, err)) return false;
     if (!parse_word("--direct", in->direct, directs, COUNT(directs), &direct, err)) return false;
     if (!parse_word("--kv", in->kv, kvs, COUNT(kvs), &kv, err)) return false;
+    if (!parse_word("--heat-map", in->heat_map, heat_maps, COUNT(heat_maps), &heat_map, err))
+        return false;
     if (!parse_budget("--memory", in->memory, &out->memory, err)) return false;
     if (!parse_budget("--weights", in->weights, &out->weights, err)) return false;
     if (!parse_budget("--reserve", in->reserve, &out->reserve, err)) return false;
@@ -91,6 +94,7 @@ static bool parse_options(const hypura_model_options *in, LoadOptions *out, Erro
     out->n_logit_rows = in->n_logit_rows;
     out->isa = in->isa;
     out->f32_activations = in->f32_activations;
+    out->heat_map = heat_map == 1;
     out->sandbox = in->sandbox;
     out->write_paths = in->write_paths;
     out->n_write_paths = (uint32_t)in->n_write_paths;
@@ -136,6 +140,13 @@ void hypura_model_close(hypura_model *model)
     loaded_close(&model->loaded);
     mem_free(MEM_OTHER, model->overrides);
     mem_free(MEM_OTHER, model);
+}
+
+bool hypura_model_save_heat_map(hypura_model *model, uint64_t *n_bytes, hypura_error *err)
+{
+    Error e = {0};
+
+    return loaded_save_heat_map(&model->loaded, n_bytes, &e) || fail(err, &e);
 }
 
 uint32_t hypura_n_vocab(const hypura_model *model)

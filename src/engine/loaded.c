@@ -8,11 +8,13 @@
 #include "base/mem.h"
 #include "engine/vocab_source.h"
 #include "sys/cpu.h"
+#include "sys/user_cache.h"
 
 #define CTX_DEFAULT_MAX       4096
 #define UBATCH_DEFAULT        512
 #define UBATCH_MAX            8192u
 #define TABLE_BYTES_PER_BLOCK 192 // what the store keeps about a block, at most
+#define WRITE_PATHS_MAX       16
 
 static uint32_t or_default(uint32_t value, uint32_t fallback)
 {
@@ -85,13 +87,27 @@ static bool choose_compute(const LoadOptions *options, Compute *compute, Error *
     return compute->kernels != NULL;
 }
 
+/* All but reading, and writing beneath the paths that are named and, where a heat map is to be
+ * saved, the user's cache folder. */
+static bool give_up_rights(Loaded *loaded, const LoadOptions *options, Error *err)
+{
+    const char *paths[WRITE_PATHS_MAX + 1];
+    char folder[USER_CACHE_PATH_BYTES];
+    uint32_t n = options->n_write_paths;
+
+    if (n > WRITE_PATHS_MAX)
+        return error_set(err, ERROR_USAGE, "%u paths to write to: at most %d", n, WRITE_PATHS_MAX);
+    for (uint32_t i = 0; i < n; i++) paths[i] = options->write_paths[i];
+    if (loaded->heat_map.can_save && user_cache_folder(folder)) paths[n++] = folder;
+    loaded->is_sandboxed = true;
+    return sandbox_enter(paths, n, &loaded->sandbox, err);
+}
+
 /* Rights go before the workers come: what they are born with, they have. Files and rings are
  * open. */
 static bool start_workers(Loaded *loaded, const LoadOptions *options, Compute *compute, Error *err)
 {
-    if (options->sandbox
-        && !sandbox_enter(options->write_paths, options->n_write_paths, &loaded->sandbox, err))
-        return false;
+    if (options->sandbox && !give_up_rights(loaded, options, err)) return false;
     loaded->pool = pool_create(compute->n_workers, err);
     compute->pool = loaded->pool;
     return loaded->pool != NULL;
@@ -107,7 +123,7 @@ static bool open_store(Loaded *loaded, const LoadOptions *options, Error *err)
         .direct = options->direct};
 
     loaded->store = store_create(&loaded->map, &store, err);
-    return loaded->store != NULL;
+    return loaded->store && heat_map_use(&loaded->heat_map, loaded->store, err);
 }
 
 static bool load_weights(Loaded *loaded, const LoadOptions *options, Error *err)
@@ -161,6 +177,12 @@ bool loaded_open(Loaded *out, const char *path, const LoadOptions *options, Erro
     if (!vocab_load(out->gguf, &out->vocab, err)) goto fail_at;
     if (options->text_only) return true;
     if (!shape_read(out->gguf, &out->shape, err)) goto fail_at;
+    if (options->heat_map && out->shape.n_expert > 0) {
+        heat_map_find(&out->heat_map, out->gguf);
+        out->header_read_bytes = read_since(&out->io_at_start);
+        // A folder that had to be made belongs to what will be saved in it.
+        out->io_at_start.written_bytes = process_io().written_bytes;
+    }
     if (vocab_n_tokens(out->vocab) > out->shape.n_vocab) {
         error_set(err, ERROR_MODEL_SHAPE, "%u tokens, but an embedding table of %u rows",
             vocab_n_tokens(out->vocab), out->shape.n_vocab);
@@ -176,6 +198,18 @@ fail:
     return false;
 }
 
+bool loaded_save_heat_map(Loaded *loaded, uint64_t *n_bytes, Error *err)
+{
+    *n_bytes = 0;
+    if (!loaded->has_weights) return true;
+    bool ok = heat_map_save(&loaded->heat_map, loaded->store, n_bytes, err);
+    // Whatever came of it: this was the last that is written to a file by its name.
+    bool writes = loaded->heat_map.can_save;
+    loaded->heat_map.can_save = false;
+    if (!loaded->is_sandboxed || !writes) return ok;
+    return sandbox_end_writing(&loaded->sandbox, ok ? err : NULL) && ok;
+}
+
 void loaded_close(Loaded *loaded)
 {
     mem_free(MEM_SCRATCH, loaded->rows);
@@ -186,6 +220,7 @@ void loaded_close(Loaded *loaded)
     layout_destroy(&loaded->map);
     weights_destroy(&loaded->weights);
     vocab_free(loaded->vocab);
+    heat_map_destroy(&loaded->heat_map);
     gguf_close(loaded->gguf);
     ledger_set_limit(0);
     *loaded = (Loaded){0};

@@ -2,6 +2,7 @@
 #ifndef HYPURA_ENGINE_LOADED_H
 #define HYPURA_ENGINE_LOADED_H
 
+#include "engine/heat_map.h"
 #include "engine/memory.h"
 #include "model/forward.h"
 #include "model/layout.h"
@@ -25,6 +26,7 @@ typedef struct LoadOptions {
     bool f32_activations;
     const GgufOverride *overrides; // borrowed until the model is closed
     size_t n_overrides;
+    bool heat_map; // start from what earlier runs used most, and save it (heat_map.h)
     bool sandbox;
     const char *const *write_paths;
     uint32_t n_write_paths;
@@ -54,8 +56,10 @@ typedef struct Loaded {
     uint32_t alignment, n_threads;
     uint32_t n_ctx, n_ubatch, n_logit_rows, n_sequences;
     ProcessIo io_at_start;
-    uint64_t header_read_bytes; // fetched from the drive to read the metadata
+    uint64_t header_read_bytes; // fetched from the drive to read the metadata and the heat map
     SandboxReport sandbox;
+    bool is_sandboxed;
+    HeatMap heat_map;
     ProgressHook progress;
     Row *rows; // [n_ubatch] of a pass, owned
 } Loaded;
@@ -63,6 +67,10 @@ typedef struct Loaded {
 /* Opens the model at `path` (any shard). `out` must stay where it is until loaded_close. On
  * failure nothing is held and `err` says what, where, why. */
 CHECKED bool loaded_open(Loaded *out, const char *path, const LoadOptions *options, Error *err);
+
+/* Saves the heat map, if it is on and there is one; *n_bytes: what was written. Afterwards a
+ * sandboxed process may not open any file for writing, and later calls do nothing. */
+CHECKED bool loaded_save_heat_map(Loaded *loaded, uint64_t *n_bytes, Error *err);
 
 /* After its sequences. A zeroed one is fine. */
 void loaded_close(Loaded *loaded);

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/size.h"
 #include "gguf/internal.h"
 
@@ -148,6 +149,21 @@ uint64_t gguf_header_bytes(const GgufFile *gguf)
 {
     uint64_t n_bytes = 0;
     for (uint32_t i = 0; i < gguf->n_shards; i++) n_bytes += gguf->headers[i].n_bytes;
+    return n_bytes;
+}
+
+uint64_t gguf_header_hash(const GgufFile *gguf)
+{
+    uint64_t hash = 0;
+    for (uint32_t i = 0; i < gguf->n_shards; i++)
+        hash = hash_bytes(gguf->headers[i].data, (size_t)gguf->headers[i].n_bytes, hash);
+    return hash;
+}
+
+uint64_t gguf_file_bytes(const GgufFile *gguf)
+{
+    uint64_t n_bytes = 0;
+    for (uint32_t i = 0; i < gguf->n_shards; i++) n_bytes += gguf->shards[i].n_bytes;
     return n_bytes;
 }
 

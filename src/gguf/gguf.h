@@ -69,7 +69,10 @@ void gguf_close(GgufFile *gguf);
 uint32_t gguf_n_shards(const GgufFile *gguf);
 const File *gguf_shards(const GgufFile *gguf);
 uint32_t gguf_version(const GgufFile *gguf);
-uint64_t gguf_header_bytes(const GgufFile *gguf);   // of all shards: what had to be read
+uint64_t gguf_header_bytes(const GgufFile *gguf); // of all shards: what had to be read
+uint64_t gguf_header_hash(
+    const GgufFile *gguf); // of these bytes; what hash_bytes says of hashes holds
+uint64_t gguf_file_bytes(const GgufFile *gguf);     // of all shards
 uint64_t gguf_trailing_bytes(const GgufFile *gguf); // behind the last tensor
 
 /* Keys in file order, for inspect. */

@@ -74,7 +74,10 @@ static void group_pairs(ExpertsRun *run)
     for (uint32_t i = 0; i < n_pairs; i++) s->group_first[s->expert_of[i] + 1]++;
     run->n_groups = 0;
     for (uint32_t e = 0; e < shape->n_expert; e++) {
-        if (s->group_first[e + 1] > 0) s->group_expert[run->n_groups++] = e;
+        if (s->group_first[e + 1] > 0) {
+            s->group_rows[run->n_groups] = s->group_first[e + 1];
+            s->group_expert[run->n_groups++] = e;
+        }
         s->group_first[e + 1] += s->group_first[e];
     }
     for (uint32_t i = 0; i < n_pairs; i++) {
@@ -276,9 +279,11 @@ bool experts_run(Forward *forward, uint32_t layer, uint32_t n_rows, Error *err)
 
     if (!route(&run, err)) return false;
     group_pairs(&run);
-    if (!store_experts_begin(
-            forward->store, run.weights->expert_layer, s->group_expert, run.n_groups, err))
-        return false;
+    ExpertCall call = {.layer = run.weights->expert_layer,
+        .n = run.n_groups,
+        .experts = s->group_expert,
+        .n_rows = s->group_rows};
+    if (!store_experts_begin(forward->store, &call, err)) return false;
     for (;;) {
         if (!store_experts_next(forward->store, &wave, err)) return false;
         if (wave.n_blocks == 0) break;

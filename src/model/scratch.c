@@ -108,6 +108,7 @@ static void cut_all(Cutter *cutter, Scratch *s, const Shape *shape)
     s->pair_row = cut_indices(cutter, P);
     s->group_first = cut_indices(cutter, (uint64_t)shape->n_expert + 1);
     s->group_expert = cut_indices(cutter, shape->n_expert);
+    s->group_rows = cut_indices(cutter, shape->n_expert);
     s->logits = cut_floats(cutter, (uint64_t)s->sizes.n_logits * shape->n_vocab);
     s->embedding_rows = cut(cutter, T, s->sizes.embedding_row_bytes);
     s->worker_floats = size_align_up(n_group * (2 + 2 * (uint64_t)shape->d_v) + 2 * n_group, 16);

@@ -36,6 +36,7 @@ typedef struct Scratch {
     uint32_t *pair_row;      // [P] row of each place
     uint32_t *group_first;   // [n_expert + 1] first place of each expert's group
     uint32_t *group_expert;  // [n_expert] experts in use
+    uint32_t *group_rows;    // [n_expert] rows of each of these
     float *logits;           // [n_logits_max][n_vocab]
     uint8_t *embedding_rows; // [T][row bytes]
     uint8_t *acts[2];        // inputs of a matrix; activations of experts

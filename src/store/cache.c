@@ -14,6 +14,7 @@
 #include "base/mem.h"
 
 #define CACHE_FIND_MAX 64 // slots found in one look over a class
+#define FILL_AHEAD     24 // blocks that wait to be read: more than fit the drive's queue
 
 /* ---- life ---- */
 
@@ -44,6 +45,9 @@ bool cache_init(
     if (n_experts == 0) return true;
 
     if (!evict_init(&cache->evict, map->n_expert_layers, map->n_expert, err)) goto fail;
+    if (!heat_init(&cache->heat, map->n_expert_layers, map->n_expert, err)) goto fail;
+    cache->fill = mem_alloc_array(MEM_OTHER, n_experts, sizeof(uint32_t), err);
+    if (!cache->fill) goto fail;
     cache->slots = mem_alloc_array(MEM_OTHER, cache->n_slots, sizeof(Slot), err);
     if (!cache->slots) goto fail;
     cache->is_wanted = mem_alloc_array(MEM_OTHER, cache->n_slots, sizeof(bool), err);
@@ -67,6 +71,8 @@ fail:
 void cache_destroy(Cache *cache)
 {
     evict_destroy(&cache->evict);
+    heat_destroy(&cache->heat);
+    mem_free(MEM_OTHER, cache->fill);
     mem_free(MEM_OTHER, cache->slots);
     mem_free(MEM_OTHER, cache->is_wanted);
     mem_free(MEM_OTHER, cache->slot_of);
@@ -152,6 +158,84 @@ void cache_load_all(Cache *cache, Mover *mover)
             next[size_class]++;
         assert(next[size_class] < slots->n_slots);
         fill_slot(cache, mover, slots->first_slot + next[size_class], block, MOVE_LOAD);
+    }
+}
+
+/* Smaller where it comes first: more used, then earlier in the pass. */
+static bool is_hotter(const Heat *heat, uint32_t a, uint32_t b)
+{
+    return heat->uses[a] > heat->uses[b] || (heat->uses[a] == heat->uses[b] && a < b);
+}
+
+/* Lets the block at `index` sink to where it belongs among fill[0 .. n), a heap whose top is the
+ * coldest. */
+static void sift_down(Cache *cache, uint32_t index, uint32_t n)
+{
+    uint32_t *fill = cache->fill;
+
+    for (uint32_t child = 2 * index + 1; child < n; child = 2 * index + 1) {
+        if (child + 1 < n && is_hotter(&cache->heat, fill[child], fill[child + 1])) child++;
+        if (!is_hotter(&cache->heat, fill[index], fill[child])) return;
+        uint32_t moved = fill[index];
+        fill[index] = fill[child];
+        fill[child] = moved;
+        index = child;
+    }
+}
+
+/* The blocks of fill, the hottest first: a heap sort, since nothing may be allocated here. */
+static void sort_fill(Cache *cache)
+{
+    for (uint32_t i = cache->n_fill / 2; i > 0; i--) sift_down(cache, i - 1, cache->n_fill);
+    for (uint32_t n = cache->n_fill; n > 1; n--) {
+        uint32_t coldest = cache->fill[0];
+        cache->fill[0] = cache->fill[n - 1];
+        cache->fill[n - 1] = coldest;
+        sift_down(cache, 0, n - 1);
+    }
+}
+
+void cache_warm(Cache *cache)
+{
+    cache->n_fill = cache->n_fill_done = 0;
+    for (uint32_t block = 0; block < blocks_n_experts(cache->map); block++) {
+        float share = heat_share(&cache->heat, block);
+        evict_warm(&cache->evict, block, share);
+        if (share > 0) cache->fill[cache->n_fill++] = block;
+    }
+    sort_fill(cache);
+}
+
+static uint32_t count_queued_loads(const Mover *mover)
+{
+    uint32_t n = 0;
+
+    for (const Slot *slot = mover->queues[MOVE_LOAD].first; slot && n < FILL_AHEAD;
+         slot = slot->read.next)
+        n++;
+    return n;
+}
+
+/* The next slot of the class with nothing in it. Each is looked at once. */
+static bool find_empty(const Cache *cache, CacheClass *size_class, uint32_t *index)
+{
+    while (size_class->n_looked_at < size_class->n_slots) {
+        *index = size_class->first_slot + size_class->n_looked_at++;
+        if (cache->slots[*index].state == SLOT_FREE && !cache->is_wanted[*index]) return true;
+    }
+    return false;
+}
+
+void cache_fill(Cache *cache, Mover *mover)
+{
+    if (cache->n_fill_done == cache->n_fill) return;
+    for (uint32_t n = count_queued_loads(mover); n < FILL_AHEAD;) {
+        if (cache->n_fill_done == cache->n_fill) return;
+        uint32_t index, block = cache->fill[cache->n_fill_done++];
+        if (cache->slot_of[block] != CACHE_NO_SLOT) continue;
+        if (!find_empty(cache, &cache->classes[class_of(cache, block)], &index)) continue;
+        fill_slot(cache, mover, index, block, MOVE_LOAD);
+        n++;
     }
 }
 
@@ -243,17 +327,34 @@ static void find_want(Cache *cache, Mover *mover, CacheWant *want)
         cache->is_wanted[want->slot] = true;
 }
 
-void cache_begin(Cache *cache, Mover *mover, uint32_t layer, const uint32_t *experts, uint32_t n)
+static uint32_t rows_of(const ExpertCall *call, uint32_t index)
+{
+    return call->n_rows ? call->n_rows[index] : 1;
+}
+
+/* The first layer tells how many rows the pass has: each chooses as many experts. */
+static void begin_heat(Cache *cache, const ExpertCall *call)
+{
+    uint32_t n_choices = 0;
+
+    if (call->layer != 0) return;
+    for (uint32_t i = 0; i < call->n; i++) n_choices += rows_of(call, i);
+    heat_begin_rows(&cache->heat, n_choices / cache->map->n_expert_used);
+}
+
+void cache_begin(Cache *cache, Mover *mover, const ExpertCall *call)
 {
     assert(cache->n_given == cache->n_wants); // the call before was taken to its end, or aborted
-    assert(n <= cache->map->n_expert);
-    cache->layer = layer;
-    cache->n_wants = n;
+    assert(call->n <= cache->map->n_expert);
+    cache->layer = call->layer;
+    cache->n_wants = call->n;
     cache->n_given = cache->n_unplaced = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t block = blocks_expert_index(cache->map, layer, experts[i]);
+    begin_heat(cache, call);
+    for (uint32_t i = 0; i < call->n; i++) {
+        uint32_t block = blocks_expert_index(cache->map, call->layer, call->experts[i]);
         cache->wants[i] = (CacheWant){.block = block, .size_class = class_of(cache, block)};
         evict_use(&cache->evict, block);
+        heat_use(&cache->heat, block, rows_of(call, i));
         find_want(cache, mover, &cache->wants[i]);
     }
     sort_wants(cache);

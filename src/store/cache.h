@@ -9,6 +9,7 @@
 #define HYPURA_STORE_CACHE_H
 
 #include "store/evict.h"
+#include "store/heat.h"
 #include "store/mover.h"
 #include "store/places.h"
 #include "store/residency.h"
@@ -21,6 +22,7 @@ typedef struct CacheClass {
     uint32_t first_slot;
     uint32_t n_slots;        // in use, the first of
     uint32_t n_slots_placed; // those that have a place (cache_shrink.h)
+    uint32_t n_looked_at;    // slots that cache_fill has passed
 } CacheClass;
 
 /* One expert of the call under way. */
@@ -41,6 +43,9 @@ typedef struct Cache {
     uint32_t n_classes;
     uint32_t *slot_of; // [all experts]
     Evict evict;
+    Heat heat;
+    uint32_t *fill; // [n_fill] blocks to have before they are asked for, the most used first
+    uint32_t n_fill, n_fill_done;
     CacheWant *wants; // [n_expert]; the call under way, in the caller's order
     uint32_t *order;  // [n_expert] wants in the order of the file
     uint32_t n_wants, n_given, n_unplaced;
@@ -57,10 +62,17 @@ void cache_destroy(Cache *cache);
  * of a pass. */
 void cache_load_all(Cache *cache, Mover *mover);
 
+/* The heat has come from elsewhere: values follow it, and cache_fill begins. */
+void cache_warm(Cache *cache);
+
+/* Starts reading what the heat map puts first into slots that nobody has used yet, a few blocks
+ * ahead of the drive; the reads give way to all others. Cheap when there is nothing to do. */
+void cache_fill(Cache *cache, Mover *mover);
+
 void cache_begin_pass(Cache *cache);
 
 /* The contract of store_experts_begin, _next and _done (store.h). */
-void cache_begin(Cache *cache, Mover *mover, uint32_t layer, const uint32_t *experts, uint32_t n);
+void cache_begin(Cache *cache, Mover *mover, const ExpertCall *call);
 CHECKED bool cache_next(Cache *cache, Mover *mover, ExpertWave *wave, Error *err);
 void cache_done(Cache *cache, const ExpertWave *wave);
 

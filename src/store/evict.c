@@ -45,6 +45,11 @@ void evict_use(Evict *evict, uint32_t block)
     evict->uses[block] += evict->unit;
 }
 
+void evict_warm(Evict *evict, uint32_t block, float share)
+{
+    evict->uses[block] = evict->unit * share / (1 - USES_DECAY);
+}
+
 float evict_value(const Evict *evict, uint32_t block, uint32_t layer)
 {
     uint32_t home = block / evict->n_expert;

@@ -28,6 +28,9 @@ void evict_begin_pass(Evict *evict);
  * recorded prompts cost 1 to 4 points of the hit rate of the tokens after them.) */
 void evict_use(Evict *evict, uint32_t block);
 
+/* As if the block had long been used by this share of the passes, 0 to 1. */
+void evict_warm(Evict *evict, uint32_t block, float share);
+
 /* The value of a block while `layer` is computed; of layers at the same distance the more used
  * one is worth more. A block of `layer` itself comes again a whole cycle later. */
 float evict_value(const Evict *evict, uint32_t block, uint32_t layer);

@@ -258,6 +258,7 @@ void store_pass_abort(Store *store)
 
 bool store_advance(Store *store, Error *err)
 {
+    cache_fill(&store->cache, &store->mover);
     return dense_advance(&store->dense, &store->mover, err);
 }
 
@@ -272,14 +273,13 @@ void store_dense_done(Store *store, const DenseWave *wave)
     dense_done(&store->dense, &store->mover, wave);
 }
 
-bool store_experts_begin(
-    Store *store, uint32_t expert_layer, const uint32_t *experts, uint32_t n, Error *err)
+bool store_experts_begin(Store *store, const ExpertCall *call, Error *err)
 {
     assert(store->is_in_pass);
     if (!store_advance(store, err)) return false;
     store->experts_begun_ns = clock_now_ns();
     store->experts_begun_stall_ns = store->mover.counters.stall_ns;
-    cache_begin(&store->cache, &store->mover, expert_layer, experts, n);
+    cache_begin(&store->cache, &store->mover, call);
     return mover_submit(&store->mover, err);
 }
 
@@ -306,4 +306,18 @@ bool store_rows_read(Store *store, const uint32_t *rows, uint32_t n, uint8_t *ou
     if (!rows_read(&store->rows, &store->dense, &store->mover, rows, n, out, err)) return false;
     store->row_bytes += (uint64_t)n * store->map->rows.first_row.n_bytes;
     return true;
+}
+
+const Heat *store_heat(const Store *store)
+{
+    return blocks_n_experts(store->map) > 0 ? &store->cache.heat : NULL;
+}
+
+bool store_warm(
+    Store *store, const HeatIdentity *identity, const uint8_t *data, size_t n_bytes, Error *err)
+{
+    assert(store_heat(store));
+    if (!heat_decode(&store->cache.heat, identity, data, n_bytes, err)) return false;
+    cache_warm(&store->cache);
+    return store_advance(store, err);
 }

@@ -8,6 +8,7 @@
 
 #include "base/size.h"
 #include "store/blocks.h"
+#include "store/heat.h"
 #include "sys/read.h"
 
 #define WAVE_BLOCKS_MAX 64
@@ -104,18 +105,24 @@ CHECKED bool store_dense_next(
     Store *store, uint32_t first, uint32_t n_wanted, DenseWave *wave, Error *err);
 void store_dense_done(Store *store, const DenseWave *wave);
 
-/* The router has spoken: these experts (each once) of this layer are needed. All misses are
- * submitted at once as far as slots go; store_experts_next then hands out waves, hits first,
- * until every expert was given once (wave->n_blocks 0: all given). Each wave is given back
- * by store_experts_done before the next is asked for. */
+/* The router has spoken: these experts of this layer are needed. */
+typedef struct ExpertCall {
+    uint32_t layer; // among those with experts
+    uint32_t n;
+    const uint32_t *experts; // [n], each once
+    const uint32_t *n_rows;  // [n] rows that chose it; NULL: one each
+} ExpertCall;
+
+/* All misses are submitted at once as far as slots go; store_experts_next then hands out
+ * waves, hits first, until every expert was given once (wave->n_blocks 0: all given). Each
+ * wave is given back by store_experts_done before the next is asked for. */
 typedef struct ExpertWave {
     uint32_t n_blocks;
-    uint32_t which[WAVE_BLOCKS_MAX]; // index into `experts` of store_experts_begin
+    uint32_t which[WAVE_BLOCKS_MAX]; // index into the call's experts
     const uint8_t *data[WAVE_BLOCKS_MAX][EXPERT_EXTENTS_MAX];
     uint32_t slot[WAVE_BLOCKS_MAX]; // the store's own
 } ExpertWave;
-CHECKED bool store_experts_begin(
-    Store *store, uint32_t expert_layer, const uint32_t *experts, uint32_t n, Error *err);
+CHECKED bool store_experts_begin(Store *store, const ExpertCall *call, Error *err);
 CHECKED bool store_experts_next(Store *store, ExpertWave *wave, Error *err);
 void store_experts_done(Store *store, const ExpertWave *wave);
 
@@ -125,5 +132,11 @@ CHECKED bool store_rows_read(
 
 /* Called between pieces of compute: reaps and submits without waiting. */
 CHECKED bool store_advance(Store *store, Error *err);
+
+/* The heat map (heat.h). store_warm takes over a record and begins to fill the cache with what it
+ * says is used most; FORMAT_VALUE: it cannot be used, and nothing has changed. */
+const Heat *store_heat(const Store *store); // NULL: there are no experts
+CHECKED bool store_warm(
+    Store *store, const HeatIdentity *identity, const uint8_t *data, size_t n_bytes, Error *err);
 
 #endif

@@ -42,6 +42,8 @@ void file_drop_cached(int fd, uint64_t offset_bytes, uint64_t n_bytes);
 CHECKED bool landlock_enter(
     const char *const *write_paths, uint32_t n_write_paths, int *abi, Error *err);
 CHECKED bool seccomp_enter(bool writes, bool *is_on, Error *err);
+/* The half of sandbox_end_writing that holds for all threads. */
+CHECKED bool seccomp_end_writing(bool *is_on, Error *err);
 
 /* cpu_usable_threads and cpu_usable_cores with a folder in front of every path of /proc and
  * /sys; "" is the machine. */

@@ -30,3 +30,13 @@ bool sandbox_enter(
     *report = done;
     return true;
 }
+
+bool sandbox_end_writing(SandboxReport *report, Error *err)
+{
+    SandboxReport done = *report;
+
+    if (!landlock_enter(NULL, 0, &done.landlock_abi, err)) return false;
+    if (!BUILT_WITH_SANITIZER && !seccomp_end_writing(&done.seccomp, err)) return false;
+    *report = done;
+    return true;
+}

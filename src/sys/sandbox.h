@@ -27,4 +27,7 @@ typedef struct SandboxReport {
 CHECKED bool sandbox_enter(
     const char *const *write_paths, uint32_t n_write_paths, SandboxReport *report, Error *err);
 
+/* After sandbox_enter with write paths: gives up these too. Files that are open stay so. */
+CHECKED bool sandbox_end_writing(SandboxReport *report, Error *err);
+
 #endif

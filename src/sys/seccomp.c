@@ -117,10 +117,28 @@ static const CallRow rows_read_only[] = {
 
 /* With one, Landlock watches over the paths. */
 static const CallRow rows_writing[] = {
+    // to give these rights up later (sandbox_end_writing)
+    CALL_WHEN(seccomp, 0, IF_EQUAL, SECCOMP_SET_MODE_FILTER), CALL(landlock_create_ruleset),
+    CALL(landlock_restrict_self),
+
     CALL(openat), CALL(pwrite64), CALL(pwritev), CALL(ftruncate), CALL(fallocate), CALL(fsync),
     CALL(fdatasync), CALL(unlinkat), CALL(renameat), CALL(renameat2), CALL(mkdirat),
 #if defined(__x86_64__)
     CALL(open), CALL(unlink), CALL(rename), CALL(mkdir), CALL(rmdir),
+#endif
+};
+
+/* All ways to a file for writing. Every other call is as it was. */
+static const CallRow rows_ending[] = {
+    CALL_WHEN(openat, 2, IF_NONE, O_WRITES),
+    CALL_GIVES(openat, RETURN_ERROR(EPERM)), CALL_GIVES(fallocate, RETURN_ERROR(EPERM)),
+    CALL_GIVES(unlinkat, RETURN_ERROR(EPERM)), CALL_GIVES(renameat, RETURN_ERROR(EPERM)),
+    CALL_GIVES(renameat2, RETURN_ERROR(EPERM)), CALL_GIVES(mkdirat, RETURN_ERROR(EPERM)),
+#if defined(__x86_64__)
+    CALL_WHEN(open, 1, IF_NONE, O_WRITES),
+    CALL_GIVES(open, RETURN_ERROR(EPERM)), CALL_GIVES(unlink, RETURN_ERROR(EPERM)),
+    CALL_GIVES(rename, RETURN_ERROR(EPERM)), CALL_GIVES(mkdir, RETURN_ERROR(EPERM)),
+    CALL_GIVES(rmdir, RETURN_ERROR(EPERM)),
 #endif
 };
 // clang-format on
@@ -200,11 +218,9 @@ static void emit_rows(Program *program, const CallRow *table, size_t n_rows)
     for (size_t i = 0; i < n_rows; i++) emit_row(program, &table[i]);
 }
 
-static void emit_all(Program *program, bool writes)
+/* Other architectures' calls end the process; then the accumulator holds the number. */
+static void emit_begin(Program *program)
 {
-    CallRow signal_ourselves // abort() and raise()
-        = CALL_WHEN(tgkill, 0, IF_EQUAL, (uint32_t)getpid());
-
     emit_load(program, offsetof(struct seccomp_data, arch));
     emit_skip(program, BPF_JEQ, OUR_ARCH, SKIP_IF_TRUE, 1);
     emit_return(program, SECCOMP_RET_KILL_PROCESS);
@@ -213,6 +229,14 @@ static void emit_all(Program *program, bool writes)
     emit_skip(program, BPF_JGE, X32_BIT, SKIP_IF_FALSE, 1);
     emit_return(program, RETURN_ERROR(EPERM));
 #endif
+}
+
+static void emit_all(Program *program, bool writes)
+{
+    CallRow signal_ourselves // abort() and raise()
+        = CALL_WHEN(tgkill, 0, IF_EQUAL, (uint32_t)getpid());
+
+    emit_begin(program);
     emit_rows(program, rows, COUNT(rows));
     emit_rows(program, &signal_ourselves, 1);
     if (writes)
@@ -222,18 +246,34 @@ static void emit_all(Program *program, bool writes)
     emit_return(program, RETURN_ERROR(EPERM));
 }
 
-bool seccomp_enter(bool writes, bool *is_on, Error *err)
+/* For all threads. */
+static bool install(Program *program, bool *is_on, Error *err)
 {
-    Program program = {0};
+    struct sock_fprog filter = {.len = program->n_code, .filter = program->code};
 
     *is_on = false;
-    emit_all(&program, writes);
-    if (program.is_full) return error_set(err, ERROR_INTERNAL, "seccomp: the table is too long");
-
-    struct sock_fprog filter = {.len = program.n_code, .filter = program.code};
+    if (program->is_full) return error_set(err, ERROR_INTERNAL, "seccomp: the table is too long");
     long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &filter);
     if (result > 0)
         return error_set(err, ERROR_SANDBOX, "seccomp: thread %ld has a filter of its own", result);
     *is_on = result == 0; // else the kernel has none, or a container refuses
     return true;
+}
+
+bool seccomp_enter(bool writes, bool *is_on, Error *err)
+{
+    Program program = {0};
+
+    emit_all(&program, writes);
+    return install(&program, is_on, err);
+}
+
+bool seccomp_end_writing(bool *is_on, Error *err)
+{
+    Program program = {0};
+
+    emit_begin(&program);
+    emit_rows(&program, rows_ending, COUNT(rows_ending));
+    emit_return(&program, SECCOMP_RET_ALLOW); // what the filter before it forbids stays so
+    return install(&program, is_on, err);
 }

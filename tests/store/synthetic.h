@@ -197,7 +197,8 @@ static inline bool synthetic_experts(const Synthetic *model, Store *store, uint3
     uint32_t n_left = n;
     ExpertWave wave;
 
-    if (!store_experts_begin(store, layer, experts, n, err)) return false;
+    ExpertCall call = {.layer = layer, .n = n, .experts = experts};
+    if (!store_experts_begin(store, &call, err)) return false;
     for (;;) {
         if (!store_experts_next(store, &wave, err)) return false;
         if (wave.n_blocks == 0) break;

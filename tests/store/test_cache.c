@@ -79,9 +79,16 @@ static uint32_t take_all(Bench *bench)
     }
 }
 
+static void begin(Bench *bench, uint32_t layer, const uint32_t *experts, uint32_t n)
+{
+    ExpertCall call = {.layer = layer, .n = n, .experts = experts};
+
+    cache_begin(&bench->cache, &bench->mover, &call);
+}
+
 static void use_experts(Bench *bench, uint32_t layer, const uint32_t *experts, uint32_t n)
 {
-    cache_begin(&bench->cache, &bench->mover, layer, experts, n);
+    begin(bench, layer, experts, n);
     take_all(bench);
 }
 
@@ -108,7 +115,7 @@ TEST(all_misses_of_a_layer_go_out_in_one_batch_in_the_order_of_the_file)
     bench_init(&bench, shape_small, 4, false, (ReadSim){.latency_ticks_max = 1});
 
     cache_begin_pass(&bench.cache);
-    cache_begin(&bench.cache, &bench.mover, 0, (uint32_t[]){6, 2, 4}, 3);
+    begin(&bench, 0, (uint32_t[]){6, 2, 4}, 3);
     CHECK(mover_submit(&bench.mover, &err));
     CHECK(bench.sim.counts.n_requests == 9);
     CHECK(bench.cache.order[0] == 1 && bench.cache.order[1] == 2 && bench.cache.order[2] == 0);
@@ -126,7 +133,7 @@ TEST(hits_are_handed_out_while_misses_fly)
     cache_begin_pass(&bench.cache);
     use_experts(&bench, 0, (uint32_t[]){3}, 1);
     bench.sim.per_mille[SIM_LATE] = 1000;
-    cache_begin(&bench.cache, &bench.mover, 0, (uint32_t[]){0, 3}, 2);
+    begin(&bench, 0, (uint32_t[]){0, 3}, 2);
     CHECK(cache_next(&bench.cache, &bench.mover, &wave, &err));
     CHECK(wave.n_blocks == 1 && wave.which[0] == 1);
     CHECK(bench.sim.counts.n_requests == 6); // the miss is on its way
@@ -144,7 +151,7 @@ TEST(one_slot_serves_any_number_of_experts_in_waves)
         cache_begin_pass(&bench.cache);
         for (uint32_t layer = 0; layer < 4; layer++) {
             const uint32_t experts[] = {0, 1, 2, 3, 4, 5, 6, 7};
-            cache_begin(&bench.cache, &bench.mover, layer, experts, 8);
+            begin(&bench, layer, experts, 8);
             CHECK(take_all(&bench) == 8);
         }
     }
@@ -194,7 +201,7 @@ TEST(a_failed_expert_is_an_error_and_the_next_pass_works)
     bench.sim.n_damage = 1;
 
     cache_begin_pass(&bench.cache);
-    cache_begin(&bench.cache, &bench.mover, 0, (uint32_t[]){2, 6}, 2);
+    begin(&bench, 0, (uint32_t[]){2, 6}, 2);
     bool ok = true;
     while (ok) {
         ok = cache_next(&bench.cache, &bench.mover, &wave, &err);
@@ -215,7 +222,7 @@ TEST(an_aborted_call_frees_slots_when_their_reads_complete)
     bench_init(&bench, shape_small, 1, true, (ReadSim){.latency_ticks_max = 1});
 
     cache_begin_pass(&bench.cache);
-    cache_begin(&bench.cache, &bench.mover, 0, (uint32_t[]){2, 6}, 2);
+    begin(&bench, 0, (uint32_t[]){2, 6}, 2);
     CHECK(mover_submit(&bench.mover, &err));
     cache_abort(&bench.cache, &bench.mover);
     CHECK(bench.cache.slots[0].state == SLOT_DOOMED);
@@ -258,6 +265,84 @@ TEST(a_demand_meets_a_load_on_its_way_and_hurries_it)
     CHECK(bench.cache.n_misses == 0 && bench.cache.n_hits == 1); // resident, only not yet
     CHECK(bench.mover.counters.missed_bytes == 0); // it counts as what it is: first filling
     CHECK(bench.mover.counters.n_retries == 0);
+    bench_destroy(&bench);
+}
+
+/* ---- warm starts ---- */
+
+/* As after runs in which expert e of each layer was used by e of 8 tokens. */
+static void heat_by_number(Cache *cache)
+{
+    for (uint32_t token = 0; token < 8; token++) {
+        heat_begin_rows(&cache->heat, 1);
+        for (uint32_t block = 0; block < blocks_n_experts(cache->map); block++)
+            if (block % cache->map->n_expert > token) heat_use(&cache->heat, block, 1);
+    }
+    cache_warm(cache);
+}
+
+static void finish_loads(Bench *bench)
+{
+    Error err = {0};
+
+    cache_fill(&bench->cache, &bench->mover);
+    while (bench->mover.queues[MOVE_LOAD].first || bench->mover.n_in_flight > 0)
+        if (!CHECK(mover_wait(&bench->mover, &err))) return;
+}
+
+TEST(a_warm_cache_is_filled_with_what_is_used_most)
+{
+    Bench bench;
+    bench_init(&bench, shape_small, 5, false, (ReadSim){0});
+
+    heat_by_number(&bench.cache);
+    finish_loads(&bench);
+    for (uint32_t layer = 0; layer < 4; layer++)
+        for (uint32_t expert = 0; expert < 8; expert++) {
+            // Two layers share five slots: both have experts 7 and 6, the first one 5.
+            bool is_hot = expert >= 6 || (expert == 5 && layer < 2);
+            CHECK((bench.cache.slot_of[layer * 8 + expert] != CACHE_NO_SLOT) == is_hot);
+        }
+    CHECK(bench.mover.counters.load_bytes > 0);
+    CHECK(bench.mover.counters.missed_bytes == 0 && bench.mover.counters.wasted_bytes == 0);
+    use_experts(&bench, 0, (uint32_t[]){5, 6, 7}, 3);
+    CHECK(bench.cache.n_hits == 3 && bench.cache.n_misses == 0);
+    bench_destroy(&bench);
+}
+
+TEST(a_warm_cache_evicts_what_is_used_least)
+{
+    Bench bench;
+    bench_init(&bench, shape_small, 5, false, (ReadSim){0});
+
+    heat_by_number(&bench.cache);
+    finish_loads(&bench);
+    cache_begin_pass(&bench.cache);
+    use_experts(&bench, 0, (uint32_t[]){1}, 1);
+    CHECK(bench.cache.slot_of[7] != CACHE_NO_SLOT && bench.cache.slot_of[6] != CACHE_NO_SLOT);
+    CHECK(bench.cache.slot_of[5] == CACHE_NO_SLOT); // of layer 0 the least, and farthest
+    bench_destroy(&bench);
+}
+
+TEST(a_demand_passes_the_filling_and_takes_its_slots)
+{
+    Bench bench;
+    Error err = {0};
+    bench_init(&bench, shape_small, 5, false, (ReadSim){.latency_ticks_max = 3});
+
+    heat_by_number(&bench.cache);
+    cache_begin_pass(&bench.cache);
+    use_experts(&bench, 0, (uint32_t[]){0, 1, 2}, 3); // before anything is filled
+    CHECK(bench.cache.n_misses == 3);
+    cache_fill(&bench.cache, &bench.mover);
+    CHECK(mover_submit(&bench.mover, &err));
+    use_experts(&bench, 0, (uint32_t[]){3, 4, 6, 7}, 4); // while it is filled
+    finish_loads(&bench);
+    CHECK(bench.cache.n_hits == 1); // 7 was on its way; for 6 there was no slot
+    CHECK(bench.mover.counters.wasted_bytes == 0);
+    uint64_t n_requests = bench.sim.counts.n_requests;
+    finish_loads(&bench); // no more slots: nothing more is read
+    CHECK(bench.sim.counts.n_requests == n_requests);
     bench_destroy(&bench);
 }
 
@@ -376,7 +461,7 @@ static void begin_call(Run *run)
         run->model.uses[block] += 1;
         run->model.is_wanted[block] = true;
     }
-    cache_begin(&bench->cache, &bench->mover, run->model.layer, experts, n);
+    begin(bench, run->model.layer, experts, n);
     run->is_calling = true;
 }
 

@@ -401,7 +401,8 @@ TEST(a_pass_may_be_aborted_anywhere)
             if (rng_below(&rng, 2) == 0) CHECK(store_dense_next(store, stop, 1, &dense, &err));
             if (rng_below(&rng, 2) == 0) {
                 synthetic_choose(&model, &rng, experts, 3);
-                CHECK(store_experts_begin(store, stop % 4, experts, 3, &err));
+                ExpertCall call = {.layer = stop % 4, .n = 3, .experts = experts};
+                CHECK(store_experts_begin(store, &call, &err));
                 if (rng_below(&rng, 2) == 0) CHECK(store_experts_next(store, &wave, &err));
             }
             store_pass_abort(store); // with waves held and reads in flight

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -247,6 +248,89 @@ TEST(sandbox_refuses_what_streaming_never_needs)
         CHECK_CASE(forbidden[i].label, child_status(try_forbidden, &forbidden[i]) == 0);
     CHECK(access(existing, F_OK) == 0);
     CHECK(access(absent, F_OK) != 0);
+}
+
+/* ---- a place to write to, and its end ---- */
+
+static char elsewhere[192];
+
+static int make_file_beneath(const char *where)
+{
+    char path[256];
+
+    snprintf(path, sizeof(path), "%s/new", where);
+    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    if (fd < 0) return -1;
+    bool ok = write(fd, "x", 1) == 1;
+    close(fd);
+    return ok && unlink(path) == 0 ? 0 : -1;
+}
+
+static void write_until_the_end(const void *argument)
+{
+    const char *const paths[] = {folder};
+    SandboxReport report = {0};
+    Error err = {0};
+
+    (void)argument;
+    int open_before = open(existing, O_RDWR);
+    CHECK(sandbox_enter(paths, 1, &report, &err));
+    CHECK(make_file_beneath(folder) == 0);
+    if (report.landlock_abi >= 3) {
+        CHECK(make_file_beneath(elsewhere) == -1);
+        CHECK(make_file_beneath("/tmp") == -1);
+        CHECK(make_file_beneath("/dev/shm") == -1);
+    }
+    CHECK(sandbox_end_writing(&report, &err));
+    if (!report.seccomp && report.landlock_abi < 3) return;
+    errno = 0;
+    CHECK(make_file_beneath(folder) == -1 && (errno == EPERM || errno == EACCES));
+    CHECK(unlink(existing) == -1 && rename(existing, absent) == -1 && mkdir(absent, 0700) == -1);
+    CHECK(open(existing, O_RDONLY) >= 0);
+    CHECK(write(open_before, "y", 1) == 1 && ftruncate(open_before, 5) == 0); // stays open
+    CHECK(sandbox_end_writing(&report, &err));                                // twice is harmless
+}
+
+static void *try_in_thread(void *argument)
+{
+    sem_t *const *steps = argument;
+    static int result;
+
+    sem_post(steps[0]);
+    sem_wait(steps[1]);
+    result = make_file_beneath(folder);
+    return &result;
+}
+
+static void end_for_all_threads(const void *argument)
+{
+    const char *const paths[] = {folder};
+    SandboxReport report = {0};
+    Error err = {0};
+    sem_t begun, ended;
+    sem_t *steps[] = {&begun, &ended};
+    pthread_t thread;
+    void *result = NULL;
+
+    (void)argument;
+    CHECK(sem_init(&begun, 0, 0) == 0 && sem_init(&ended, 0, 0) == 0);
+    CHECK(sandbox_enter(paths, 1, &report, &err));
+    CHECK(pthread_create(&thread, NULL, try_in_thread, steps) == 0);
+    sem_wait(&begun);
+    CHECK(sandbox_end_writing(&report, &err));
+    sem_post(&ended);
+    CHECK(pthread_join(thread, &result) == 0);
+    if (report.seccomp) CHECK(*(int *)result == -1);
+}
+
+TEST(sandbox_leaves_what_is_named_and_takes_it_in_the_end)
+{
+    make_files();
+    snprintf(elsewhere, sizeof(elsewhere), "%s-elsewhere", folder);
+    CHECK(mkdir(elsewhere, 0700) == 0);
+    CHECK(child_status(write_until_the_end, NULL) == 0);
+    CHECK(child_status(end_for_all_threads, NULL) == 0);
+    CHECK(rmdir(elsewhere) == 0); // nothing is left in it
 }
 
 static void run_a_program(const void *argument)
