@@ -45,6 +45,7 @@ typedef struct Facts {
     MemoryFact memory[FACTS_MEMORY_MAX];
     ComputeFact compute[FACTS_COMPUTE_MAX];
     uint32_t n_drive, n_memory, n_compute;
+    uint64_t measured_unix_s; // when those of the drive were saved; 0: not
 } Facts;
 
 /* Bytes per second of random direct reads of that size and depth, interpolated between the
@@ -67,10 +68,18 @@ double facts_product_seconds(
  * bytes in flight; of equal ones the larger reads. Outputs are unchanged when false: unknown. */
 bool facts_best_read(const Facts *facts, uint32_t *read_bytes, uint32_t *depth);
 
-/* What is kept for the file system of `path`, this kernel and this processor. *found false: there
- * is nothing, or it was measured on another kernel, device or processor. A damaged file is as
- * none, with a line on stderr. */
+/* Fills the names of this machine in: the drive below `path` ("" where that is NULL), kernel,
+ * processor, and the instruction set that HYPURA_ISA allows. FILE_OPEN, USAGE. */
+CHECKED bool facts_name_machine(Facts *facts, const char *path, Error *err);
+
+/* What is kept for the file system of `path` (NULL: nothing of a drive), this kernel and this
+ * processor; the names are filled in any case. *found false: there is nothing, or it was measured
+ * on another kernel, device or processor. A damaged file is as none, with a line on stderr. On
+ * failure the outputs are unchanged. */
 CHECKED bool facts_load(Facts *out, const char *path, bool *found, Error *err);
+
+/* Keeps what there is under the names that are in it. Kinds of which there is nothing stay as
+ * they were kept. */
 CHECKED bool facts_save(const Facts *facts, Error *err);
 
 #endif
