@@ -81,6 +81,7 @@ typedef struct Options {
     bool special_omitted; // --no-add-special
     OptionInteger n_tokens, start, n_prompt, n_parallel;
     const char *what_if;
+    const char *only, *path, *scratch;
 
     OptionSeed seed;
     OptionNumber temperature, top_p, min_p;

@@ -31,6 +31,13 @@ static const VerbRow verb_rows[VERBS] = {
         "machine makes them narrow. --what-if takes drive=7GB/s, memory=50GB/s and\n"
         "compute=30GB/s for ceilings, memory=8G and weights=50% for budgets.\n",
         true, 0, 0},
+    [VERB_PROFILE] = {"profile", "", "measure what drive, memory and processor can do",
+        "Reads large files that are there, past the page cache; writes none without --scratch.\n"
+        "Takes at most 30 seconds. The figures are kept in the cache folder for `hypura plan`.\n",
+        false, 0, 0},
+    [VERB_DOCTOR] = {"doctor", "", "tell what this machine offers and lacks, and what follows",
+        "Changes nothing. Ends with status 7 when something essential is missing.\n",
+        false, 0, 0},
     [VERB_TOKENIZE] = {"tokenize", "MODEL", "turn standard input into token ids",
         "Reads any bytes from standard input and writes the ids on one line.\n",
         true, 0, 0},
@@ -62,7 +69,7 @@ static const VerbRow verb_rows[VERBS] = {
 };
 
 static const char *const planned_verbs[] = {
-    "profile", "bench", "doctor", "render", "verify", "serve", "pull", "list",
+    "bench", "render", "verify", "serve", "pull", "list",
     "show", "rm", "cp", "ps", "top", "connect",
 };
 // clang-format on

@@ -10,6 +10,8 @@ typedef enum Verb {
     VERB_RUN,
     VERB_INSPECT,
     VERB_PLAN,
+    VERB_PROFILE,
+    VERB_DOCTOR,
     VERB_TOKENIZE,
     VERB_DETOKENIZE,
     VERB_LOGITS,
