@@ -52,6 +52,8 @@ static const OptionRow rows[] = {
         "quantisation: Q4_K_M (default), Q4_0, Q8_0, Q4_K, Q6_K, F16, BF16 or F32"},
     {{"--size"}, OPTION_SIZE, OPTIONS_OF_THE_VERB, V(SYNTH), TO(size), "SIZE", NULL, 0, 0,
         "take as many layers as make a file of about SIZE"},
+    {{"--router"}, OPTION_CHOICE, OPTIONS_OF_THE_VERB, V(SYNTH), TO(router), NULL, "skewed|switching|uniform", 0, 0,
+        "how a mixture chooses its experts (default skewed)"},
     {{"--list"}, OPTION_FLAG, OPTIONS_OF_THE_VERB, V(SYNTH), TO(list), NULL, NULL, 0, 0,
         "list the shapes"},
     {{"--force"}, OPTION_FLAG, OPTIONS_OF_THE_VERB, V(SYNTH), TO(force), NULL, NULL, 0, 0,

@@ -5,10 +5,9 @@
  * to their inputs and no compressing drive finds repetitions nearby. Codes are uniform;
  * scales are chosen so that the decoded elements have mean 0 and the deviation wanted.
  *
- * Routers: the deviation of an expert's row is log-normal. A louder row wins more often,
- * so that routing is skewed without a bias: with 0.6 the busiest quarter of 128 experts
- * takes 68 % of the choices of 8, and of 8 experts 39 % of the choices of 2 (Mixtral is
- * close to uniform too). Traces of large models: docs/streaming.md.
+ * In a mixture the rows of the embedding and of the head begin with a run that their topic
+ * has in common, and the deviation of an expert's row of the router is log-normal: see
+ * cli/synth_routing.c.
  *
  * Layouts of the blocks: quant/block_q.h, quant/block_k.h. */
 #include "cli/synth_fill.h"
@@ -20,7 +19,6 @@
 #include "quant/f16.h"
 
 #define PATTERN_BYTES     (4u << 20)
-#define ROUTER_SKEW       0.6f
 #define NORM_DEVIATION    0.1f
 #define SCALE_MEAN_SQUARE 137.5f // of integer scales that are uniform in 8..15
 
@@ -125,6 +123,11 @@ static MakeBlock *find_maker(QuantType type)
     return NULL;
 }
 
+static bool is_made_of_patterns(const SynthTensor *tensor)
+{
+    return tensor->role != SYNTH_NORM && tensor->role != SYNTH_ROUTER;
+}
+
 static const SynthPattern *find_pattern(const SynthFill *fill, const SynthTensor *tensor)
 {
     for (size_t i = 0; i < fill->n_patterns; i++) {
@@ -163,7 +166,7 @@ bool synth_fill_init(
     *fill = (SynthFill){.seed = seed};
     for (size_t i = 0; i < model->n_tensors; i++) {
         const SynthTensor *tensor = &model->tensors[i];
-        if (tensor->role != SYNTH_MATRIX || find_pattern(fill, tensor)) continue;
+        if (!is_made_of_patterns(tensor) || find_pattern(fill, tensor)) continue;
         if (!add_pattern(fill, tensor, arena, err)) return false;
     }
     return true;
@@ -194,46 +197,96 @@ static float power_of_e(float x)
 }
 
 static float element_at(
-    const SynthFill *fill, const SynthTensor *tensor, size_t index, uint64_t element)
+    const SynthFill *fill, const SynthModel *model, size_t index, uint64_t element)
 {
+    const SynthTensor *tensor = &model->tensors[index];
     float normal = normal_from(bits_at(fill, index, element));
 
     if (tensor->role == SYNTH_NORM) return 1 + NORM_DEVIATION * normal;
     uint64_t row_place = (UINT64_C(1) << 39) + element / tensor->dims[0];
-    float skew = power_of_e(ROUTER_SKEW * normal_from(bits_at(fill, index, row_place)));
+    float skew = power_of_e(model->routing->skew * normal_from(bits_at(fill, index, row_place)));
     return skew * normal / sqrtf((float)tensor->dims[0]);
 }
 
 /* Norms and routers, element by element. */
-static void fill_elements(const SynthFill *fill, const SynthTensor *tensor, size_t index,
+static void fill_elements(const SynthFill *fill, const SynthModel *model, size_t index,
     uint64_t offset_bytes, uint8_t *out, size_t n_bytes)
 {
     for (size_t i = 0; i < n_bytes;) {
         uint64_t element = (offset_bytes + i) / sizeof(float);
         size_t skip = (size_t)((offset_bytes + i) % sizeof(float));
         size_t n = sizeof(float) - skip < n_bytes - i ? sizeof(float) - skip : n_bytes - i;
-        float value = element_at(fill, tensor, index, element);
+        float value = element_at(fill, model, index, element);
         memcpy(out + i, (const uint8_t *)&value + skip, n);
         i += n;
     }
 }
 
-static void fill_rows(const SynthFill *fill, const SynthTensor *tensor, size_t index,
-    uint64_t offset_bytes, uint8_t *out, size_t n_bytes)
+/* Where a row's bytes come from: those before `shared_bytes` from a place of its topic, the
+ * others from a place of its own. Both in blocks of the pattern. */
+typedef struct RowPlaces {
+    uint64_t shared, own;
+    uint64_t shared_bytes;
+} RowPlaces;
+
+static RowPlaces find_places(
+    const SynthFill *fill, const SynthModel *model, size_t index, uint64_t row, uint64_t n_places)
 {
+    const SynthTensor *tensor = &model->tensors[index];
+    const SynthRouting *routing = model->routing;
+    RowPlaces places = {.own = bits_at(fill, index, row) % n_places};
+
+    if (tensor->role == SYNTH_MATRIX || !routing || routing->n_topics == 0) return places;
+    uint32_t token = (uint32_t)row;
+    uint32_t topic = tensor->role == SYNTH_HEAD
+                         ? synth_topic_of_head(routing, fill->seed, token)
+                         : synth_topic_of_embedding(routing, fill->seed, token);
+    const QuantTraits *traits = quant_get(tensor->type);
+    uint64_t n_blocks = tensor->dims[0] / traits->block_elements;
+    places.shared = bits_at(fill, model->n_tensors, topic) % n_places;
+    places.shared_bytes = n_blocks * routing->shared_eighths / 8 * traits->block_bytes;
+    return places;
+}
+
+/* Begin and end of a text, the last two of the vocabulary, have a head of zeros: they do
+ * not come, and a run has the length that was asked for. */
+static bool is_silent(const SynthModel *model, const SynthTensor *tensor, uint64_t row)
+{
+    return tensor->role == SYNTH_HEAD && row + 2 >= model->shape.n_vocab;
+}
+
+/* From byte `skip` of a row on, as far as one run goes; returns the bytes written. */
+static size_t fill_run(const SynthFill *fill, const SynthModel *model, size_t index, uint64_t row,
+    uint64_t skip, uint8_t *out, size_t n_bytes_max)
+{
+    const SynthTensor *tensor = &model->tensors[index];
     const SynthPattern *pattern = find_pattern(fill, tensor);
     size_t block_bytes = quant_get(tensor->type)->block_bytes;
     uint64_t row_bytes = quant_row_bytes(tensor->type, tensor->dims[0]);
 
     assert(pattern);
-    uint64_t n_places = pattern->n_blocks - row_bytes / block_bytes + 1;
+    RowPlaces places =
+        find_places(fill, model, index, row, pattern->n_blocks - row_bytes / block_bytes + 1);
+    bool is_shared = skip < places.shared_bytes;
+    uint64_t end = is_shared ? places.shared_bytes : row_bytes;
+    uint64_t place = is_shared ? places.shared : places.own;
+    size_t n = end - skip < n_bytes_max ? (size_t)(end - skip) : n_bytes_max;
+    if (is_silent(model, tensor, row))
+        memset(out, 0, n);
+    else
+        memcpy(out, pattern->data + place * block_bytes + skip, n);
+    return n;
+}
+
+static void fill_rows(const SynthFill *fill, const SynthModel *model, size_t index,
+    uint64_t offset_bytes, uint8_t *out, size_t n_bytes)
+{
+    const SynthTensor *tensor = &model->tensors[index];
+    uint64_t row_bytes = quant_row_bytes(tensor->type, tensor->dims[0]);
 
     for (size_t i = 0; i < n_bytes;) {
         uint64_t row = (offset_bytes + i) / row_bytes, skip = (offset_bytes + i) % row_bytes;
-        size_t n = row_bytes - skip < n_bytes - i ? (size_t)(row_bytes - skip) : n_bytes - i;
-        uint64_t place = bits_at(fill, index, row) % n_places;
-        memcpy(out + i, pattern->data + place * block_bytes + skip, n);
-        i += n;
+        i += fill_run(fill, model, index, row, skip, out + i, n_bytes - i);
     }
 }
 
@@ -243,8 +296,8 @@ void synth_fill_bytes(const SynthFill *fill, const SynthModel *model, size_t ind
     const SynthTensor *tensor = &model->tensors[index];
 
     assert(offset_bytes + n_bytes <= tensor->n_bytes);
-    if (tensor->role == SYNTH_MATRIX)
-        fill_rows(fill, tensor, index, offset_bytes, out, n_bytes);
+    if (is_made_of_patterns(tensor))
+        fill_rows(fill, model, index, offset_bytes, out, n_bytes);
     else
-        fill_elements(fill, tensor, index, offset_bytes, out, n_bytes);
+        fill_elements(fill, model, index, offset_bytes, out, n_bytes);
 }

@@ -1,20 +1,26 @@
 /* The shapes are those of published models, so that bytes per token, block sizes and the
- * depth of the pass are theirs. The tiny ones are for tests.
+ * depth of the pass are theirs. gpt-oss-120b has that model's sizes without its biases and
+ * sinks, in the layout of qwen3moe. The tiny ones are for tests.
  *
- * Deviations keep activations of ordinary size at any depth: a matrix of n inputs has
- * 1/sqrt(n), so that a normalised input gives outputs of deviation 1, and the two matrices
- * of a layer that write to the residual stream are smaller by sqrt(2 n_layer) (Radford et
- * al. 2019, section 2.3). The head has 3/sqrt(n): logits spread like a trained model's.
+ * Deviations keep activations of ordinary size at any depth. A matrix of n inputs has
+ * 1/sqrt(n), so that a normalised input gives outputs of deviation 1. The head has
+ * 3/sqrt(n): logits spread like a trained model's. So has the embedding, which shares rows
+ * with it (cli/synth_routing.c), and the two matrices of a layer that write to the residual
+ * stream are smaller by that and by sqrt(2 n_layer) (Radford et al. 2019, section 2.3): a
+ * token stays as loud as all layers together, and RMSNorm does not see the scale.
  *
- * "Q4_K_M" is the common mixture: Q4_K, but Q6_K for the head and, in the first and last
- * eighth of the layers and every third between, for attn_v and ffn_down. Norms and routers
- * are F32. */
+ * "Q4_K_M" is the common mixture: Q4_K, but Q6_K for the head (with the embedding, in a
+ * mixture of experts) and, in the first and last eighth of the layers and every third
+ * between, for attn_v and ffn_down. Norms and routers are F32. Rows that are no multiple of
+ * 256 are Q4_0. */
 #include "cli/synth_shape.h"
 
 #include <math.h>
 #include <stdio.h>
 
 #include "cli/synth_vocab.h"
+
+#define HEAD_LOUDNESS 3
 
 // clang-format off
 static const SynthShape shapes[] = {
@@ -23,7 +29,10 @@ static const SynthShape shapes[] = {
     {"llama-3-70b",   "llama",    "llama-bpe", 80, 8192, 64,  8, 128, 28672,   0, 0, 128256,  8192,  5e5f, 1e-5f, false, true},
     {"mixtral-8x7b",  "llama",    "llama-bpe", 32, 4096, 32,  8, 128, 14336,   8, 2,  32000, 32768,  1e6f, 1e-5f, false, true},
     {"qwen3-30b-a3b", "qwen3moe", "qwen2",     48, 2048, 32,  4, 128,   768, 128, 8, 151936, 40960,  1e6f, 1e-6f, true,  false},
+    {"qwen3-235b-a22b","qwen3moe","qwen2",    94, 4096, 64,  4, 128,  1536, 128, 8, 151936, 40960,  1e6f, 1e-6f, true,  false},
+    {"gpt-oss-120b",  "qwen3moe", "qwen2",     36, 2880, 64,  8,  64,  2880, 128, 4, 201088, 131072, 15e4f, 1e-5f, true, false},
     {"tiny-dense",    "llama",    "llama-bpe",  4,  256,  4,  2,  64,   768,   0, 0,    512,  2048,  5e5f, 1e-5f, false, true},
+    {"tiny-moe-64",   "qwen3moe", "qwen2",      2,  512,  4,  2,  64,   256,  64, 8,   8192,  2048,  1e6f, 1e-6f, true,  false},
     {"tiny-moe",      "qwen3moe", "qwen2",      4,  256,  4,  2,  64,   256,  16, 4,    512,  2048,  1e6f, 1e-6f, true,  false},
 };
 // clang-format on
@@ -92,20 +101,31 @@ typedef struct Plan {
     uint32_t layer;
 } Plan;
 
+static QuantType type_for_row(QuantType type, uint64_t n_cols)
+{
+    return n_cols % quant_get(type)->block_elements == 0 ? type : QUANT_Q4_0;
+}
+
 static SynthTensor *add(
     Plan *plan, const char *name, QuantType type, SynthRole role, const uint64_t dims[3])
 {
     SynthTensor *tensor = &plan->model->tensors[plan->model->n_tensors++];
     uint64_t n_rows = 1;
 
-    tensor->type = type;
+    tensor->type = type_for_row(type, dims[0]);
     tensor->role = role;
     for (uint32_t i = 0; i < 3 && dims[i] > 0; i++) tensor->dims[tensor->n_dims++] = dims[i];
     for (uint32_t i = 1; i < tensor->n_dims; i++) n_rows *= dims[i];
-    tensor->n_bytes = n_rows * quant_row_bytes(type, dims[0]);
+    tensor->n_bytes = n_rows * quant_row_bytes(tensor->type, dims[0]);
     snprintf(tensor->name, sizeof tensor->name, "%s.weight", name);
     plan->model->data_bytes += tensor->n_bytes;
     return tensor;
+}
+
+/* Of the head, the embedding and all that is added to it. */
+static float head_deviation(const SynthShape *shape)
+{
+    return HEAD_LOUDNESS / sqrtf((float)shape->n_embd);
 }
 
 /* A matrix of n_in inputs; n_expert of them when not 0. */
@@ -117,16 +137,29 @@ static void add_matrix(
     add(plan, name, type, SYNTH_MATRIX, dims)->deviation = 1 / sqrtf((float)n_in);
 }
 
+/* A row for each token. */
+static void add_token_rows(Plan *plan, const char *name, QuantType type, SynthRole role)
+{
+    const SynthShape *shape = &plan->model->shape;
+    const uint64_t dims[3] = {shape->n_embd, shape->n_vocab, 0};
+
+    add(plan, name, type, role, dims)->deviation = head_deviation(shape);
+}
+
+/* The last matrix writes to the residual stream. */
+static void soften_last(Plan *plan)
+{
+    const SynthShape *shape = &plan->model->shape;
+    SynthTensor *last = &plan->model->tensors[plan->model->n_tensors - 1];
+
+    last->deviation *= head_deviation(shape) / sqrtf(2 * (float)shape->n_layer);
+}
+
 static void add_norm(Plan *plan, const char *name, uint64_t n)
 {
     const uint64_t dims[3] = {n, 0, 0};
 
     add(plan, name, QUANT_F32, SYNTH_NORM, dims);
-}
-
-static SynthTensor *last_tensor(Plan *plan)
-{
-    return &plan->model->tensors[plan->model->n_tensors - 1];
 }
 
 /* "blk.7.attn_q" */
@@ -149,7 +182,7 @@ static void add_attention(Plan *plan, Types types, bool is_better)
     add_matrix(plan, name_of(plan, "attn_v", name), is_better ? types.best : types.most,
         shape->n_embd, n_kv, 0);
     add_matrix(plan, name_of(plan, "attn_output", name), types.most, n_q, shape->n_embd, 0);
-    last_tensor(plan)->deviation /= sqrtf(2 * (float)shape->n_layer);
+    soften_last(plan);
     if (!shape->normalises_heads) return;
     add_norm(plan, name_of(plan, "attn_q_norm", name), shape->head_dim);
     add_norm(plan, name_of(plan, "attn_k_norm", name), shape->head_dim);
@@ -171,7 +204,7 @@ static void add_feed_forward(Plan *plan, Types types, bool is_better)
         shape->n_embd, shape->n_ff, shape->n_expert);
     add_matrix(plan, name_of(plan, is_mixture ? "ffn_down_exps" : "ffn_down", name),
         is_better ? types.best : types.most, shape->n_ff, shape->n_embd, shape->n_expert);
-    last_tensor(plan)->deviation /= sqrtf(2 * (float)shape->n_layer);
+    soften_last(plan);
 }
 
 bool synth_plan(
@@ -186,16 +219,16 @@ bool synth_plan(
     out->tensors = arena_alloc_array(arena, plan.n_tensors_max, sizeof *out->tensors, err);
     if (!out->tensors) return false;
 
-    add_matrix(&plan, "token_embd", types.most, shape->n_embd, shape->n_vocab, 0);
-    last_tensor(&plan)->deviation = 1; // a token is as loud as all layers together
+    bool is_mixture = shape->n_expert > 0;
+    out->routing = is_mixture ? synth_routing(0) : NULL;
+    add_token_rows(&plan, "token_embd", is_mixture ? types.best : types.most, SYNTH_EMBEDDING);
     for (plan.layer = 0; plan.layer < shape->n_layer; plan.layer++) {
         bool is_better = matters_more(plan.layer, shape->n_layer);
         add_attention(&plan, types, is_better);
         add_feed_forward(&plan, types, is_better);
     }
     add_norm(&plan, "output_norm", shape->n_embd);
-    add_matrix(&plan, "output", types.best, shape->n_embd, shape->n_vocab, 0);
-    last_tensor(&plan)->deviation *= 3;
+    add_token_rows(&plan, "output", types.best, SYNTH_HEAD);
     return true;
 }
 

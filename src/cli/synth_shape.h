@@ -3,6 +3,7 @@
 #define HYPURA_CLI_SYNTH_SHAPE_H
 
 #include "base/arena.h"
+#include "cli/synth_routing.h"
 #include "gguf/writer.h"
 
 typedef struct SynthShape {
@@ -19,9 +20,11 @@ typedef struct SynthShape {
 
 /* How a tensor's elements are distributed. */
 typedef enum SynthRole {
-    SYNTH_MATRIX, // mean 0, `deviation`
-    SYNTH_NORM,   // mean 1
-    SYNTH_ROUTER, // mean 0, a deviation for each row
+    SYNTH_MATRIX,    // mean 0, `deviation`
+    SYNTH_EMBEDDING, // likewise; rows of a topic begin alike
+    SYNTH_HEAD,      // likewise, with the same beginnings
+    SYNTH_NORM,      // mean 1
+    SYNTH_ROUTER,    // mean 0, a deviation for each row
 } SynthRole;
 
 typedef struct SynthTensor {
@@ -35,8 +38,9 @@ typedef struct SynthTensor {
 } SynthTensor;
 
 typedef struct SynthModel {
-    SynthShape shape;     // with the layers that were asked for
-    SynthTensor *tensors; // in file order; in the arena
+    SynthShape shape;            // with the layers that were asked for
+    const SynthRouting *routing; // the default after synth_plan; NULL: dense
+    SynthTensor *tensors;        // in file order; in the arena
     size_t n_tensors;
     uint64_t data_bytes; // of all tensors, without padding
 } SynthModel;

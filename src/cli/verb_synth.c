@@ -145,7 +145,12 @@ static bool plan(const SynthShape *shape, uint32_t n_layer, Synth *synth, Error 
     SynthShape wanted = *shape;
 
     if (n_layer > 0) wanted.n_layer = n_layer;
-    return synth_plan(&wanted, synth->type_name, &synth->arena, &synth->model, err);
+    if (!synth_plan(&wanted, synth->type_name, &synth->arena, &synth->model, err)) return false;
+    if (!synth->options->router) return true;
+    if (!synth->model.routing)
+        return error_set(err, ERROR_USAGE, "--router: %s has no router", shape->name);
+    synth->model.routing = synth_find_routing(synth->options->router);
+    return true;
 }
 
 /* As many layers as come nearest to --size; at least one. */

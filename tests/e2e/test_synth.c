@@ -1,8 +1,9 @@
 /* `hypura synth` from outside. */
+#include "group.h"
 #include "program.h"
 
-#include <sys/mman.h>
-#include <sys/stat.h>
+#include <inttypes.h>
+#include <sys/statvfs.h>
 
 static Program program;
 static char first[16u << 20], second[16u << 20];
@@ -100,8 +101,69 @@ TEST(a_file_that_cannot_fit_is_not_begun)
     CHECK(access(path, F_OK) != 0 && access(program_path("huge.gguf.partial"), F_OK) != 0);
 }
 
+TEST(what_is_missing_of_the_space_is_named)
+{
+    const char *path = program_path("larger.gguf");
+    struct statvfs status;
+    char size[32];
+
+    CHECK(statvfs(harness_temporary_folder(), &status) == 0);
+    uint64_t wanted_bytes = (uint64_t)status.f_bavail * status.f_frsize + (UINT64_C(8) << 30);
+    if (wanted_bytes >> 42) TEST_SKIP("more than 4 TiB are free");
+    snprintf(size, sizeof size, "%" PRIu64, wanted_bytes);
+    CHECK(RUN(&program, "synth", "llama-3-70b", path, "--size", size) == 5);
+    CHECK(strstr(program.err, " are needed, ") && strstr(program.err, " are free"));
+    CHECK(strstr(program.err, "[E0405]"));
+    CHECK(access(path, F_OK) != 0 && access(program_path("larger.gguf.partial"), F_OK) != 0);
+}
+
+/* Share of the experts' bytes that a quarter of the weights' bytes found in memory. */
+static double hit_rate(const char *router)
+{
+    const char *path = program_path("routed.gguf");
+    char stats_option[640];
+    double rate = -1;
+
+    snprintf(stats_option, sizeof stats_option, "--stats=%s", stats_path());
+    CHECK_CASE(
+        router, RUN(&program, "synth", "tiny-moe-64", path, "--router", router, "--force") == 0);
+    CHECK_CASE(router, RUN(&program, "run", path, "--raw", "-q", "--seed", "1", "-n", "256",
+                           "--weights", "25%", stats_option, "ba be bi")
+                           == 0);
+    Json *stats = read_stats();
+    if (stats) rate = number(stats, "hit_rate");
+    json_free(stats);
+    printf("  %s: %.3f\n", router, rate);
+    return rate;
+}
+
+/* A tenth of this small model's quarter goes to what is no expert, and its token uses an
+ * eighth of all experts; the 30B shape is measured in bench/results. */
+TEST(the_router_decides_what_a_cache_is_worth)
+{
+    if (!json_available()) TEST_SKIP("this build cannot write statistics");
+    double skewed = hit_rate("skewed"), switching = hit_rate("switching");
+    double uniform = hit_rate("uniform");
+
+    CHECK(uniform > 0.08 && uniform < 0.28);
+    CHECK(skewed > uniform + 0.2 && skewed < 0.8);
+    CHECK(switching > uniform + 0.2);
+}
+
+TEST(a_dense_shape_has_no_router)
+{
+    const char *path = program_path("dense.gguf");
+
+    CHECK(RUN(&program, "synth", "tiny-dense", path, "--router", "uniform") == 2);
+    CHECK(strstr(program.err, "tiny-dense has no router"));
+    CHECK(access(path, F_OK) != 0);
+    CHECK(RUN(&program, "synth", "tiny-moe", path, "--router", "loud") == 2);
+    CHECK(strstr(program.err, "skewed"));
+}
+
 TEST(shapes_are_listed)
 {
     CHECK(RUN(&program, "synth", "--list") == 0);
     CHECK(strstr(program.out, "llama-3-70b") && strstr(program.out, "qwen3-30b-a3b"));
+    CHECK(strstr(program.out, "39.6 GiB") && strstr(program.out, "4 of 128"));
 }
