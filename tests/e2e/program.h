@@ -23,6 +23,8 @@ typedef struct Program {
     size_t n_input;          // 0 with an input: up to its NUL
     const char *output_path; // where standard output goes instead of `out`; NULL: nowhere else
     int closed_fd;           // closed at the start when above 0; 3 stands for standard input
+    void (*prepare)(void *context); // called in the child before the program starts; may be NULL
+    void *context;
     // while it runs
     pid_t pid;
     int in_fd, out_fd, err_fd; // ours; -1: ended
@@ -48,6 +50,7 @@ static inline void program_become(const Program *program, const int pipes[3][2],
         close(fd);
     }
     if (program->closed_fd > 0) close(program->closed_fd == 3 ? 0 : program->closed_fd);
+    if (program->prepare) program->prepare(program->context);
     execv(HYPURA_PROGRAM, args);
     _exit(127);
 }

@@ -128,7 +128,7 @@ static double hit_rate(const char *router)
     CHECK_CASE(
         router, RUN(&program, "synth", "tiny-moe-64", path, "--router", router, "--force") == 0);
     CHECK_CASE(router, RUN(&program, "run", path, "--raw", "-q", "--seed", "1", "-n", "256",
-                           "--weights", "25%", stats_option, "ba be bi")
+                           "--weights", "25%", "--heat-map", "off", stats_option, "ba be bi")
                            == 0);
     Json *stats = read_stats();
     if (stats) rate = number(stats, "hit_rate");
