@@ -19,6 +19,7 @@ static VerbFunction *const verb_functions[VERBS] = {
     [VERB_PLAN] = verb_plan,
     [VERB_PROFILE] = verb_profile,
     [VERB_DOCTOR] = verb_doctor,
+    [VERB_BENCH] = verb_bench,
     [VERB_TOKENIZE] = verb_tokenize,
     [VERB_DETOKENIZE] = verb_detokenize,
     [VERB_LOGITS] = verb_logits,

@@ -6,7 +6,7 @@
 #define V(verb)     (1u << VERB_##verb)
 #define ALL_VERBS   ((1u << VERBS) - 1)
 #define READS_MODEL (LOADS_MODEL | V(INSPECT) | V(TOKENIZE) | V(DETOKENIZE))
-#define LOADS_MODEL (RUNS_MODEL | V(PLAN))
+#define LOADS_MODEL (RUNS_MODEL | V(PLAN) | V(BENCH))
 #define RUNS_MODEL  (V(RUN) | V(LOGITS) | V(PERPLEXITY))
 #define TO(field)   offsetof(Options, field)
 
@@ -20,9 +20,9 @@ static const OptionRow rows[] = {
         "read the text from FILE; - is standard input"},
     {{"-n", "--predict", "--n-predict"}, OPTION_INTEGER, OPTIONS_OF_THE_VERB, V(RUN), TO(n_tokens), "N", NULL, -1, 2147483647.0,
         "generate at most N tokens; -1: to the end of the answer or of the context"},
-    {{"-p", "--prompt"}, OPTION_INTEGER, OPTIONS_OF_THE_VERB, V(PLAN), TO(n_prompt), "N", NULL, 1, 16777216,
+    {{"-p", "--prompt"}, OPTION_INTEGER, OPTIONS_OF_THE_VERB, V(PLAN) | V(BENCH), TO(n_prompt), "N", NULL, 1, 16777216,
         "tokens of the prompt (default 512)"},
-    {{"--parallel"}, OPTION_INTEGER, OPTIONS_OF_THE_VERB, V(PLAN), TO(n_parallel), "N", NULL, 1, 65536,
+    {{"--parallel"}, OPTION_INTEGER, OPTIONS_OF_THE_VERB, V(PLAN) | V(BENCH), TO(n_parallel), "N", NULL, 1, 65536,
         "sequences at once; this version knows one"},
     {{"--what-if"}, OPTION_TEXT, OPTIONS_OF_THE_VERB, V(PLAN), TO(what_if), "LIST", NULL, 0, 0,
         "other ceilings or budgets: drive=7GB/s,memory=8G"},
@@ -32,6 +32,14 @@ static const OptionRow rows[] = {
         "a folder or file on the drive in question (default: this folder)"},
     {{"--scratch"}, OPTION_SIZE, OPTIONS_OF_THE_VERB, V(PROFILE), TO(scratch), "SIZE", NULL, 0, 0,
         "write a file of SIZE into DIR, read that, and remove it"},
+    {{"--budgets"}, OPTION_TEXT, OPTIONS_OF_THE_VERB, V(BENCH), TO(budgets), "LIST", NULL, 0, 0,
+        "budgets of the weights: min,25%,4G,all (default: that of --weights, else all)"},
+    {{"-n", "--predict", "--n-predict"}, OPTION_INTEGER, OPTIONS_OF_THE_VERB, V(BENCH), TO(n_tokens), "N", NULL, 1, 65536,
+        "tokens of a window, at least (default 4)"},
+    {{"--seconds"}, OPTION_NUMBER, OPTIONS_OF_THE_VERB, V(BENCH), TO(seconds), "S", NULL, 0.01, 600,
+        "seconds of a window, at least (default 2; with -n: as its tokens take)"},
+    {{"--pairs"}, OPTION_INTEGER, OPTIONS_OF_THE_VERB, V(BENCH), TO(n_pairs), "N", NULL, 1, 32,
+        "windows of generation, each with one of the ceiling (default 5)"},
     {{"--no-add-special"}, OPTION_FLAG, OPTIONS_OF_THE_VERB, V(TOKENIZE), TO(special_omitted), NULL, NULL, 0, 0,
         "leave out the begin and end tokens that the model adds"},
     {{"--special"}, OPTION_FLAG, OPTIONS_OF_THE_VERB, V(TOKENIZE), TO(special), NULL, NULL, 0, 0,
@@ -103,7 +111,7 @@ static const OptionRow rows[] = {
     {{"--f32-activations"}, OPTION_FLAG, OPTIONS_MODEL, LOADS_MODEL, TO(f32_activations), NULL, NULL, 0, 0,
         "do not quantise activations; slow, for verification"},
 
-    {{"--json"}, OPTION_FLAG, OPTIONS_GENERAL, V(PROFILE) | V(DOCTOR) | V(INSPECT) | V(PLAN) | V(PERPLEXITY) | V(KCHECK) | V(REPLAY) | V(VERSION) | V(HELP), TO(json), NULL, NULL, 0, 0,
+    {{"--json"}, OPTION_FLAG, OPTIONS_GENERAL, V(PROFILE) | V(DOCTOR) | V(INSPECT) | V(PLAN) | V(BENCH) | V(PERPLEXITY) | V(KCHECK) | V(REPLAY) | V(VERSION) | V(HELP), TO(json), NULL, NULL, 0, 0,
         "write one JSON document"},
     {{"--stats"}, OPTION_OPTIONAL_TEXT, OPTIONS_GENERAL, RUNS_MODEL, TO(stats), "FILE", NULL, 0, 0,
         "write statistics as JSON to standard error, or to FILE"},

@@ -79,7 +79,8 @@ typedef struct Options {
     const char *model_option, *prompt, *file, *output, *tokens, *type, *size, *router, *budgets;
     bool raw, special, pieces, layers, list, force, bench, json;
     bool special_omitted; // --no-add-special
-    OptionInteger n_tokens, start, n_prompt, n_parallel;
+    OptionInteger n_tokens, start, n_prompt, n_parallel, n_pairs;
+    OptionNumber seconds;
     const char *what_if;
     const char *only, *path, *scratch;
 

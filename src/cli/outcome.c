@@ -7,7 +7,6 @@
 #include <stdio.h>
 
 #include "base/size.h"
-#include "engine/bound.h"
 
 #define MORE_MIN     (1ull << 20) // the advice is a power of two,
 #define WORTH_HAVING 1.2          // the least that gives this factor
@@ -54,6 +53,11 @@ static TokenWork work_seen(
     return work;
 }
 
+TokenWork outcome_early_work(const OutcomeSpan *span)
+{
+    return work_seen(&span->begin, &span->early, (double)span->n_early_tokens, span->early_seconds);
+}
+
 Outcome outcome_of(const hypura_model *model, const OutcomeSpan *span)
 {
     Outcome out = {.predicted_per_s = (double)NAN};
@@ -64,8 +68,7 @@ Outcome outcome_of(const hypura_model *model, const OutcomeSpan *span)
         out.bound = bound_of(&(TokenWork){0}, &(Ceilings){0});
         return out;
     }
-    TokenWork early =
-        work_seen(&span->begin, &span->early, (double)span->n_early_tokens, span->early_seconds);
+    TokenWork early = outcome_early_work(span);
     TokenWork work = work_seen(&span->begin, &span->end, n_tokens, span->seconds);
     double drive = bound_drive_between(&span->begin, &span->early);
     double moved = (double)(span->end.read_bytes - span->begin.read_bytes);

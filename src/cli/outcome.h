@@ -3,7 +3,7 @@
 #ifndef HYPURA_CLI_OUTCOME_H
 #define HYPURA_CLI_OUTCOME_H
 
-#include "hypura/hypura.h"
+#include "engine/bound.h"
 
 /* Counters at three moments; n_tokens were evaluated one by one between the first and the last. */
 typedef struct OutcomeSpan {
@@ -24,6 +24,9 @@ typedef struct Outcome {
     uint64_t more_bytes;    // of memory: as few as help, else as many as there could be
     double more_factor;     // speed with them, as the plan sees it
 } Outcome;
+
+/* A token of the early part: its compute is all that it takes beside waiting. */
+TokenWork outcome_early_work(const OutcomeSpan *span);
 
 /* Of a model opened with its weights. */
 Outcome outcome_of(const hypura_model *model, const OutcomeSpan *span);

@@ -278,14 +278,10 @@ static void set_bytes(Json *out, const Statistics *statistics)
         out, "drive_bytes_per_s", ratio((double)(all->read_bytes - all->read_load_bytes), seconds));
 }
 
-bool statistics_write(const Statistics *statistics, Error *err)
+void statistics_set_json(Json *out, const Statistics *statistics)
 {
     const hypura_stats *all = &statistics->after_all;
 
-    if (!statistics->stream) return true;
-    if (statistics->path && ftruncate(fileno(statistics->stream), 0) != 0)
-        return error_set(err, ERROR_OUTPUT, "%s: %s", statistics->path, strerror(errno));
-    Json *out = json_object();
     json_set_text(out, "model", view_of(statistics->model_path));
     json_set_text(out, "arch", view_of(all->arch));
     set_times(out, statistics);
@@ -299,6 +295,15 @@ bool statistics_write(const Statistics *statistics, Error *err)
     json_set(out, "seed", statistics->seed.is_given ? json_u64(statistics->seed.value) : NULL);
     json_set_text(out, "finish", view_of(finish_names[statistics->finish]));
     json_set(out, "energy_joules", NULL);
+}
+
+bool statistics_write(const Statistics *statistics, Error *err)
+{
+    if (!statistics->stream) return true;
+    if (statistics->path && ftruncate(fileno(statistics->stream), 0) != 0)
+        return error_set(err, ERROR_OUTPUT, "%s: %s", statistics->path, strerror(errno));
+    Json *out = json_object();
+    statistics_set_json(out, statistics);
     bool ok = json_write(out, statistics->stream, err);
     int error_number = errno;
     json_free(out);

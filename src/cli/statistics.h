@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "base/json.h"
 #include "cli/options.h"
 #include "cli/outcome.h"
 #include "hypura/hypura.h"
@@ -52,6 +53,8 @@ int statistics_finish(Statistics *statistics, hypura_model *model, int status);
 
 /* Writes the JSON object where --stats wants it, if anywhere. */
 CHECKED bool statistics_write(const Statistics *statistics, Error *err);
+/* All of its members. */
+void statistics_set_json(Json *out, const Statistics *statistics);
 /* One line for people, to standard error, and with `why` two more. */
 void statistics_summarise(const Statistics *statistics, bool why);
 

@@ -38,6 +38,12 @@ static const VerbRow verb_rows[VERBS] = {
     [VERB_DOCTOR] = {"doctor", "", "tell what this machine offers and lacks, and what follows",
         "Changes nothing. Ends with status 7 when something essential is missing.\n",
         false, 0, 0},
+    [VERB_BENCH] = {"bench", "MODEL", "measure prompt and generation speed beside the drive's ceiling",
+        "For each of --budgets the model is opened, a prompt of --prompt tokens evaluated cold\n"
+        "and warm, and --pairs windows of generation are timed, each behind a window of the\n"
+        "drive's ceiling on the same file, at the size and depth of the run's own reads. A\n"
+        "window lasts --seconds, and -n tokens at least.\n",
+        true, 0, 0},
     [VERB_TOKENIZE] = {"tokenize", "MODEL", "turn standard input into token ids",
         "Reads any bytes from standard input and writes the ids on one line.\n",
         true, 0, 0},
@@ -69,7 +75,7 @@ static const VerbRow verb_rows[VERBS] = {
 };
 
 static const char *const planned_verbs[] = {
-    "bench", "render", "verify", "serve", "pull", "list",
+    "render", "verify", "serve", "pull", "list",
     "show", "rm", "cp", "ps", "top", "connect",
 };
 // clang-format on

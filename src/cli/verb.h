@@ -12,6 +12,7 @@ typedef enum Verb {
     VERB_PLAN,
     VERB_PROFILE,
     VERB_DOCTOR,
+    VERB_BENCH,
     VERB_TOKENIZE,
     VERB_DETOKENIZE,
     VERB_LOGITS,

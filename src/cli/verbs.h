@@ -10,6 +10,7 @@ int verb_inspect(const Options *options);
 int verb_plan(const Options *options);
 int verb_profile(const Options *options);
 int verb_doctor(const Options *options);
+int verb_bench(const Options *options);
 int verb_tokenize(const Options *options);
 int verb_detokenize(const Options *options);
 int verb_logits(const Options *options);

@@ -1,0 +1,33 @@
+/* tests/engine/test_ceiling.c - the drive's ceiling on a model's own bytes */
+#include "engine/ceiling.h"
+
+#include "harness.h"
+
+#define MODEL HYPURA_SOURCE_ROOT "/models/hypura-tiny-moe-Q4_K_M.gguf"
+
+TEST(sizes_and_depths_that_a_window_does_not_take_are_brought_within)
+{
+    static const struct {
+        uint32_t read_bytes, depth;
+    } cases[] = {{1, 0}, {73728, 12}, {1 << 20, 16}, {4 << 20, 4096}};
+    Error err = {0};
+    Ceiling *ceiling = ceiling_open(MODEL, &err);
+
+    if (!CHECK_CASE(err.message, ceiling)) return;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        double bytes_per_s = -1;
+        CHECK_CASE(err.message, ceiling_measure(ceiling, cases[i].read_bytes, cases[i].depth, 0.001,
+                                    &bytes_per_s, &err));
+        CHECK(bytes_per_s >= 0); // 0 where the file system has no direct reads
+    }
+    ceiling_close(ceiling);
+}
+
+TEST(what_is_no_model_has_no_ceiling)
+{
+    Error err = {0};
+
+    CHECK(!ceiling_open("/nowhere.gguf", &err));
+    CHECK_ERROR(err, ERROR_FILE_OPEN);
+    ceiling_close(NULL);
+}
