@@ -7,13 +7,14 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/vocab_source.h"
+#include "store/evict.h"
 #include "sys/cpu.h"
 #include "sys/user_cache.h"
 
 #define CTX_DEFAULT_MAX       4096
 #define UBATCH_DEFAULT        512
 #define UBATCH_MAX            8192u
-#define TABLE_BYTES_PER_BLOCK 192 // what the store keeps about a block, at most
+#define TABLE_BYTES_PER_BLOCK 192 // what the store keeps about a block beside evict_table_bytes
 #define WRITE_PATHS_MAX       16
 
 static uint32_t or_default(uint32_t value, uint32_t fallback)
@@ -52,7 +53,8 @@ static bool plan_memory(Loaded *loaded, const LoadOptions *options, const Comput
     uint64_t n_blocks =
         loaded->map.n_dense + (uint64_t)loaded->map.n_expert_layers * loaded->map.n_expert;
     MemoryNeeds needs = {.shape = &loaded->shape,
-        .store_tables = n_blocks * TABLE_BYTES_PER_BLOCK,
+        .store_tables = n_blocks * TABLE_BYTES_PER_BLOCK
+                        + evict_table_bytes(loaded->map.n_expert_layers, loaded->map.n_expert),
         .state = state_pool_bytes(kv, loaded->shape.n_layer, loaded->n_ctx, loaded->n_sequences),
         .weights_min = store_minimum_bytes(&loaded->map, loaded->alignment),
         .scratch = forward_scratch_sizes(

@@ -241,7 +241,10 @@ void cache_fill(Cache *cache, Mover *mover)
 
 void cache_begin_pass(Cache *cache)
 {
-    if (cache->n_slots > 0) evict_begin_pass(&cache->evict);
+    uint64_t n_slots = 0;
+
+    for (uint32_t i = 0; i < cache->n_classes; i++) n_slots += cache->classes[i].n_slots;
+    if (cache->n_slots > 0) evict_begin_pass(&cache->evict, n_slots, cache->n_misses);
 }
 
 /* ---- a call ---- */
@@ -350,13 +353,14 @@ void cache_begin(Cache *cache, Mover *mover, const ExpertCall *call)
     cache->n_wants = call->n;
     cache->n_given = cache->n_unplaced = 0;
     begin_heat(cache, call);
+    evict_call(&cache->evict, call->layer, call->experts, call->n);
     for (uint32_t i = 0; i < call->n; i++) {
         uint32_t block = blocks_expert_index(cache->map, call->layer, call->experts[i]);
         cache->wants[i] = (CacheWant){.block = block, .size_class = class_of(cache, block)};
-        evict_use(&cache->evict, block);
         heat_use(&cache->heat, block, rows_of(call, i));
         find_want(cache, mover, &cache->wants[i]);
     }
+    if (cache->n_unplaced > 0) evict_look(&cache->evict, call->layer);
     sort_wants(cache);
     place_wants(cache, mover);
 }

@@ -58,6 +58,7 @@ static void move_block(Cache *cache, uint32_t from, uint32_t to, uint64_t n_byte
 static void save_valuable(Cache *cache, const CacheClass *size_class, uint32_t n_kept)
 {
     uint32_t first = size_class->first_slot;
+    evict_look_at_all(&cache->evict, cache->layer);
     uint32_t least = find_least(cache, first, n_kept);
 
     for (uint32_t i = first + n_kept; i < first + size_class->n_slots; i++) {

@@ -76,17 +76,6 @@ static double value_against_distance(const Replay *replay, uint32_t block)
     return (replay->score[block] / replay->unit + FLOOR) / (0.5 + (double)distance / n_layers);
 }
 
-static void begin_own(Replay *replay)
-{
-    evict_begin_pass(&replay->evict);
-}
-
-static void use_own(Replay *replay, uint32_t block, uint64_t use)
-{
-    (void)use;
-    evict_use(&replay->evict, block);
-}
-
 static double value_own(const Replay *replay, uint32_t block)
 {
     return (double)evict_value(&replay->evict, block, replay->layer);
@@ -98,18 +87,17 @@ static const char *const names[] = {REPLAY_POLICIES(X)};
 
 // clang-format off
 static const struct {
-    bool is_held;
     void (*begin_pass)(Replay *replay); // NULL: nothing
     void (*use)(Replay *replay, uint32_t block, uint64_t use);
     double (*value)(const Replay *replay, uint32_t block);
 } policies[] = {
-    [REPLAY_HYPURA]           = {true,  begin_own, use_own,   value_own},
-    [REPLAY_LRU]              = {false, NULL,      use_last,  value_of_score},
-    [REPLAY_LFU]              = {false, NULL,      use_count, value_of_score},
-    [REPLAY_DECAYED]          = {false, decay,     use_count, value_of_score},
-    [REPLAY_DECAYED_DISTANCE] = {false, decay,     use_count, value_against_distance},
-    [REPLAY_BELADY]           = {false, NULL,      use_next,  value_of_score},
-    [REPLAY_STATIC]           = {false, NULL,      use_count, value_of_score},
+    [REPLAY_HYPURA]           = {NULL,      NULL,      value_own},
+    [REPLAY_LRU]              = {NULL,      use_last,  value_of_score},
+    [REPLAY_LFU]              = {NULL,      use_count, value_of_score},
+    [REPLAY_DECAYED]          = {decay,     use_count, value_of_score},
+    [REPLAY_DECAYED_DISTANCE] = {decay,     use_count, value_against_distance},
+    [REPLAY_BELADY]           = {NULL,      use_next,  value_of_score},
+    [REPLAY_STATIC]           = {NULL,      use_count, value_of_score},
 };
 // clang-format on
 
@@ -206,18 +194,30 @@ static uint64_t find_slot(const Replay *replay, ReplayPolicy policy)
     return found;
 }
 
+/* As the cache does it (cache.c). */
+static void use_all(Replay *replay, const TraceCall *call)
+{
+    bool misses = false;
+
+    for (uint32_t i = 0; i < call->n; i++) {
+        uint32_t block = block_of(replay, call, i);
+        replay->wanted_by[block] = replay->call + 1;
+        misses |= replay->slot_of[block] == NONE;
+    }
+    evict_call(&replay->evict, call->layer, replay->trace->experts + call->first, call->n);
+    if (misses) evict_look(&replay->evict, call->layer);
+}
+
 static void run_call(Replay *replay, ReplayPolicy policy, const TraceCall *call, ReplayResult *out)
 {
     replay->layer = call->layer;
+    if (call->begins_pass && policy == REPLAY_HYPURA)
+        evict_begin_pass(&replay->evict, replay->n_slots, out->n_uses - out->n_hits);
     if (call->begins_pass && policies[policy].begin_pass) policies[policy].begin_pass(replay);
-    for (uint32_t i = 0; i < call->n && policies[policy].is_held; i++) {
-        uint32_t block = block_of(replay, call, i);
-        replay->wanted_by[block] = replay->call + 1;
-        policies[policy].use(replay, block, call->first + i);
-    }
+    if (policy == REPLAY_HYPURA) use_all(replay, call);
     for (uint32_t i = 0; i < call->n; i++) {
         uint32_t block = block_of(replay, call, i);
-        if (!policies[policy].is_held) policies[policy].use(replay, block, call->first + i);
+        if (policies[policy].use) policies[policy].use(replay, block, call->first + i);
         out->n_uses++;
         if (replay->slot_of[block] != NONE) {
             out->n_hits++;

@@ -350,22 +350,12 @@ TEST(a_demand_passes_the_filling_and_takes_its_slots)
 
 /* What the cache should know, kept in the simplest way: no slots, no states. */
 typedef struct Model {
-    double uses[64];    // decayed at each pass, all of them
     bool is_wanted[64]; // by the call under way, and not given back
     bool is_given[64];
     bool is_placed[64]; // had a slot when the last operation ended
     uint32_t n_pinned;
     uint32_t layer;
 } Model;
-
-static double model_value(const Bench *bench, const Model *model, uint32_t block)
-{
-    uint32_t n_layers = bench->model.map.n_expert_layers;
-    uint32_t home = block / bench->model.map.n_expert;
-    uint32_t distance = home > model->layer ? home - model->layer : home + n_layers - model->layer;
-
-    return (model->uses[block] + 0.3) / (0.5 + (double)distance / n_layers);
-}
 
 static uint32_t class_index(const Bench *bench, uint32_t block)
 {
@@ -418,7 +408,7 @@ static bool evictions_were_right(const Bench *bench, Model *model, const bool *c
     for (uint32_t block = 0; block < n_blocks; block++) {
         bool is_placed = bench->cache.slot_of[block] != CACHE_NO_SLOT;
         uint32_t size_class = class_index(bench, block);
-        double value = model_value(bench, model, block);
+        double value = (double)evict_value(&bench->cache.evict, block, model->layer);
         bool left = model->is_placed[block] && !is_placed;
         if (could_leave[block] && left) most_left[size_class] = fmax(most_left[size_class], value);
         if (could_leave[block] && is_placed && !model->is_wanted[block])
@@ -449,7 +439,6 @@ static void begin_call(Run *run)
     if (rng_below(&run->rng, 3) > 0) n = 1 + n % 3; // decode more often than prompts
     if (rng_below(&run->rng, 4) == 0) {
         cache_begin_pass(&bench->cache);
-        for (uint32_t i = 0; i < 64; i++) run->model.uses[i] *= 0.95;
     }
     run->model.layer = (uint32_t)rng_below(&run->rng, bench->model.map.n_expert_layers);
     synthetic_choose(&bench->model, &run->rng, experts, n);
@@ -458,7 +447,6 @@ static void begin_call(Run *run)
         experts[other] = experts[i];
         experts[i] = expert;
         uint32_t block = run->model.layer * n_expert + expert;
-        run->model.uses[block] += 1;
         run->model.is_wanted[block] = true;
     }
     begin(bench, run->model.layer, experts, n);
