@@ -26,8 +26,6 @@ hypura_model *load_model(const Options *options, LoadWish wish, int *status)
     wanted.override_kv = options->override_kv.texts;
     wanted.n_override_kv = options->override_kv.n;
     wanted.sandbox = wish.sandbox;
-    wanted.write_paths = &wish.write_path;
-    wanted.n_write_paths = wish.write_path ? 1 : 0;
 
     hypura_model *model = hypura_model_open(options->model, &wanted, &err);
     if (!model) *status = report_api_error("cannot open model", &err);

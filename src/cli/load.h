@@ -10,7 +10,6 @@ typedef struct LoadWish {
     uint32_t n_ctx_default; // without --ctx; 0: the model's, at most 4096
     uint32_t n_logit_rows;  // rows whose logits one pass gives; 0: the last one's
     bool sandbox;           // give up rights; files for writing must be open by then
-    const char *write_path; // with sandbox: a file that may still be cut; NULL: none
 } LoadWish;
 
 /* NULL: failed, reported, and *status is what to exit with. hypura_model_close ends it. */

@@ -155,8 +155,7 @@ static int measure_text(const Options *options, const Text *text, Statistics *st
     LoadWish wish = {.need = HYPURA_NEED_WEIGHTS,
         .n_ctx_default = WINDOW_DEFAULT,
         .n_logit_rows = LOGIT_ROWS,
-        .sandbox = true,
-        .write_path = statistics->path};
+        .sandbox = true};
     hypura_error err = {0};
     int32_t *ids = NULL;
     size_t n_ids = 0;

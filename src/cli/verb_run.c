@@ -91,8 +91,7 @@ static void choose_sampling(Run *run)
 /* Opens the model and everything that hangs on it. Reports; false: ended with *status. */
 static bool prepare(Run *run, int *status)
 {
-    LoadWish wish = {
-        .need = HYPURA_NEED_WEIGHTS, .sandbox = true, .write_path = run->statistics.path};
+    LoadWish wish = {.need = HYPURA_NEED_WEIGHTS, .sandbox = true};
     hypura_error err = {0};
 
     run->model = load_model(run->options, wish, status);

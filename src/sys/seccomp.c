@@ -77,9 +77,10 @@ static const CallRow rows[] = {
     CALL(sched_getaffinity), CALL(getcpu), CALL(gettid), CALL(getpid),
     CALL_WHEN(prctl, 0, IF_EQUAL, PR_SET_NAME),
 
-    // files: looking and reading
+    // files: looking and reading, and cutting those that are open for writing
     CALL(fstat), CALL(newfstatat), CALL(statx), CALL(fcntl), CALL(readlinkat),
     CALL(faccessat), CALL(faccessat2), CALL(getdents64), CALL(getcwd), CALL(dup), CALL(dup3),
+    CALL(ftruncate),
     CALL_GIVES(openat2, RETURN_ERROR(ENOSYS)), // its flags are behind a pointer
 
     // terminals, polling
@@ -121,7 +122,7 @@ static const CallRow rows_writing[] = {
     CALL_WHEN(seccomp, 0, IF_EQUAL, SECCOMP_SET_MODE_FILTER), CALL(landlock_create_ruleset),
     CALL(landlock_restrict_self),
 
-    CALL(openat), CALL(pwrite64), CALL(pwritev), CALL(ftruncate), CALL(fallocate), CALL(fsync),
+    CALL(openat), CALL(pwrite64), CALL(pwritev), CALL(fallocate), CALL(fsync),
     CALL(fdatasync), CALL(unlinkat), CALL(renameat), CALL(renameat2), CALL(mkdirat),
 #if defined(__x86_64__)
     CALL(open), CALL(unlink), CALL(rename), CALL(mkdir), CALL(rmdir),

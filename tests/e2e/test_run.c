@@ -63,6 +63,14 @@ TEST(statistics_replace_what_was_there_only_when_there_are_any)
     CHECK(view_is(json_get_text(json_get(json, "finish")), "error"));
     CHECK(json_get_number(json_get(json, "load_ns"), 1e18) < 1e12);
     json_free(json);
+
+    // The same where no cache folder is written to, so that no file may be opened for writing.
+    fill_file(path, 5000);
+    CHECK(RUN(&program, "run", MIXTURE, "--raw", "-q", "--heat-map", "off", "-n", "1", option, "a")
+          == 0);
+    json = parse_file(path);
+    CHECK(json_get_number(json_get(json, "generated_tokens"), 0) == 1);
+    json_free(json);
     CHECK(unlink(path) == 0);
     CHECK(RUN(&program, "run", MIXTURE, "--raw", "--memory", "1M", option, "a") == 4);
     CHECK(access(path, F_OK) != 0); // what failed leaves no empty file

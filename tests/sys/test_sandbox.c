@@ -592,6 +592,27 @@ TEST(sandbox_allows_writing_beneath_the_write_paths)
     CHECK(child_status(write_beneath, NULL) == 0);
 }
 
+/* What was open for writing may be written anew, as --stats=FILE is; nothing else is opened. */
+static void replace_what_is_open(const void *argument)
+{
+    (void)argument;
+    int open_before = open(existing, O_WRONLY);
+    (void)enter();
+    CHECK(ftruncate(open_before, 0) == 0 && write(open_before, "new", 3) == 3);
+    CHECK(open(existing, O_WRONLY) == -1);
+}
+
+TEST(sandbox_lets_an_open_file_be_replaced_without_a_write_path)
+{
+    char text[8];
+
+    make_files();
+    CHECK(child_status(replace_what_is_open, NULL) == 0);
+    FILE *stream = fopen(existing, "re");
+    CHECK(stream && fread(text, 1, sizeof text, stream) == 3 && memcmp(text, "new", 3) == 0);
+    if (stream) fclose(stream);
+}
+
 static void write_one_file(const void *argument)
 {
     const char *paths[] = {existing};
