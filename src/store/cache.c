@@ -14,7 +14,7 @@
 #include "base/mem.h"
 
 #define CACHE_FIND_MAX 64 // slots found in one look over a class
-#define FILL_AHEAD     24 // blocks that wait to be read: more than fit the drive's queue
+#define QUEUE_BLOCKS   24 // blocks under way keep the drive busy: each is some requests
 
 /* ---- life ---- */
 
@@ -210,7 +210,7 @@ static uint32_t count_queued_loads(const Mover *mover)
 {
     uint32_t n = 0;
 
-    for (const Slot *slot = mover->queues[MOVE_LOAD].first; slot && n < FILL_AHEAD;
+    for (const Slot *slot = mover->queues[MOVE_LOAD].first; slot && n < QUEUE_BLOCKS;
          slot = slot->read.next)
         n++;
     return n;
@@ -229,7 +229,7 @@ static bool find_empty(const Cache *cache, CacheClass *size_class, uint32_t *ind
 void cache_fill(Cache *cache, Mover *mover)
 {
     if (cache->n_fill_done == cache->n_fill) return;
-    for (uint32_t n = count_queued_loads(mover); n < FILL_AHEAD;) {
+    for (uint32_t n = count_queued_loads(mover); n < QUEUE_BLOCKS;) {
         if (cache->n_fill_done == cache->n_fill) return;
         uint32_t index, block = cache->fill[cache->n_fill_done++];
         if (cache->slot_of[block] != CACHE_NO_SLOT) continue;
@@ -258,6 +258,29 @@ static uint32_t count_unplaced(const Cache *cache, uint32_t size_class)
     return n < CACHE_FIND_MAX ? n : CACHE_FIND_MAX;
 }
 
+/* Wants that have a slot and were not given yet: on their way, or there. */
+static uint32_t count_under_way(const Cache *cache)
+{
+    return cache->n_wants - cache->n_given - cache->n_unplaced;
+}
+
+/* The scan guard. A prompt wants most experts of every layer, and each of them once: it gets what
+ * is worth less than what it brings, and beyond that as many slots as keep the drive busy, over
+ * and over. A token's call is never that large. */
+static uint32_t guard_from_scan(const Cache *cache, const uint32_t *found, uint32_t n_found)
+{
+    uint32_t n_under_way = count_under_way(cache), first = 0;
+
+    if (cache->n_wants <= QUEUE_BLOCKS || n_found == 0) return n_found;
+    while (cache->wants[first].slot != CACHE_NO_SLOT) first++;
+    float worth = evict_value(&cache->evict, cache->wants[first].block, cache->layer);
+
+    while (n_found > 0 && n_found + n_under_way > QUEUE_BLOCKS
+           && slot_value(cache, found[n_found - 1]) > worth)
+        n_found--;
+    return n_found;
+}
+
 /* Gives slots of a class to wants that have none, in the order of the file. */
 static void place_in_class(Cache *cache, Mover *mover, uint32_t size_class)
 {
@@ -265,6 +288,7 @@ static void place_in_class(Cache *cache, Mover *mover, uint32_t size_class)
     uint32_t n = count_unplaced(cache, size_class);
     uint32_t n_found = n > 0 ? find_slots(cache, &cache->classes[size_class], n, found) : 0;
 
+    n_found = guard_from_scan(cache, found, n_found);
     for (uint32_t i = 0, k = 0; k < n_found; i++) {
         CacheWant *want = &cache->wants[cache->order[i]];
         if (want->slot != CACHE_NO_SLOT || want->size_class != size_class) continue;

@@ -2,6 +2,7 @@
  * the same tokens, fewer misses, and no way to write but beneath the cache folder */
 #include <dirent.h>
 #include <fcntl.h>
+#include <math.h>
 #include <sys/stat.h>
 
 #include "engine/reference.h"
@@ -112,6 +113,27 @@ TEST(a_warm_start_misses_less_and_gives_the_same_tokens)
           == warm.stats.read_missed_bytes + warm.stats.read_load_bytes
                  + warm.stats.read_padding_bytes + warm.stats.read_prefetch_wasted_bytes
                  + warm.stats.read_again_bytes);
+}
+
+/* Every miss is read once and nothing else is: what the drive gave is the payload of the missed
+ * experts, the first filling, and less than 2 % of widening. */
+TEST(what_is_read_is_what_was_missed)
+{
+    static const char *const budgets[] = {"25%", "50%", "75%"};
+
+    for (size_t i = 0; i < COUNT(budgets); i++) {
+        Outcome out = run("Once upon a time there was", budgets[i], "off");
+        const hypura_stats *stats = &out.stats;
+        uint64_t used = stats->expert_hits + stats->expert_misses;
+
+        CHECK_CASE(budgets[i], stats->read_prefetch_wasted_bytes + stats->read_again_bytes == 0);
+        CHECK_CASE(budgets[i], stats->read_padding_bytes <= stats->read_missed_bytes / 50);
+        double share = (double)stats->expert_misses / (double)used;
+        double wanted = share * (double)stats->demanded_expert_bytes;
+        // Experts of some layers are a sixth larger than others.
+        CHECK_CASE(budgets[i], fabs((double)stats->read_missed_bytes / wanted - 1) < 0.05);
+        CHECK_CASE(budgets[i], stats->expert_misses > 0);
+    }
 }
 
 TEST(what_is_saved_is_not_written_before_the_last_token)

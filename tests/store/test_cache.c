@@ -346,6 +346,33 @@ TEST(a_demand_passes_the_filling_and_takes_its_slots)
     bench_destroy(&bench);
 }
 
+/* ---- scans ---- */
+
+/* A prompt touches every expert of every layer. What tokens used before it is there after it,
+ * though the prompt could have filled the cache with what it will not need again. */
+TEST(a_scan_leaves_what_is_used_all_the_time)
+{
+    Shape shape = shape_small;
+    Bench bench;
+    const uint32_t hot[] = {1, 14, 27, 40, 53, 55, 57, 63};
+    uint32_t all[64];
+    shape.n_expert = 64;
+    bench_init(&bench, shape, 44, false, (ReadSim){.latency_ticks_max = 3});
+
+    for (uint32_t i = 0; i < 64; i++) all[i] = i;
+    for (uint32_t pass = 0; pass < 20; pass++) {
+        cache_begin_pass(&bench.cache);
+        for (uint32_t layer = 0; layer < 4; layer++) use_experts(&bench, layer, hot, 8);
+    }
+    cache_begin_pass(&bench.cache);
+    for (uint32_t layer = 0; layer < 4; layer++) use_experts(&bench, layer, all, 64);
+    CHECK(bench.cache.n_misses == 4 * 64); // each expert once
+    cache_begin_pass(&bench.cache);
+    for (uint32_t layer = 0; layer < 4; layer++) use_experts(&bench, layer, hot, 8);
+    CHECK(bench.cache.n_misses == 4 * 64);
+    bench_destroy(&bench);
+}
+
 /* ---- a long random run ---- */
 
 /* What the cache should know, kept in the simplest way: no slots, no states. */
