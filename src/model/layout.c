@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "base/mem.h"
+#include "base/size.h"
 
 /* Room for widening a range to the drive's alignment on both sides (4 KiB at most is usual). */
 #define ALIGNMENT_ROOM 8192
@@ -13,13 +14,16 @@
  * has to run in a quarter of its bytes, three blocks at a time. */
 #define BLOCKS_MIN      16
 #define BLOCK_BYTES_MIN (128u << 10)
+#define TILE_ROWS       16 // what kernels compute at once
 
+/* A power of two, as ring slots are (store/residency.c). */
 static uint32_t block_bytes(const Weights *weights)
 {
     uint64_t n_bytes = weights->weight_bytes / BLOCKS_MIN;
+    uint32_t block_bytes = BLOCK_BYTES_MIN;
 
-    if (n_bytes < BLOCK_BYTES_MIN) n_bytes = BLOCK_BYTES_MIN;
-    return n_bytes < BLOCK_BYTES_MAX ? (uint32_t)n_bytes : BLOCK_BYTES_MAX;
+    while (block_bytes < BLOCK_BYTES_MAX && 2 * block_bytes <= n_bytes) block_bytes *= 2;
+    return block_bytes;
 }
 
 static Extent extent_of(const GgufTensor *tensor, uint64_t first_byte, uint64_t n_bytes)
@@ -30,13 +34,18 @@ static Extent extent_of(const GgufTensor *tensor, uint64_t first_byte, uint64_t 
         .offset_bytes = tensor->offset_bytes + first_byte};
 }
 
+/* As few blocks as hold the matrix, and these of about one size: a small last one would be a
+ * small read in every pass. */
 static uint32_t rows_per_block(const Matrix *matrix, uint32_t n_bytes)
 {
-    uint64_t n_rows = (n_bytes - ALIGNMENT_ROOM) / matrix->row_bytes;
+    uint64_t n_rows_max = (n_bytes - ALIGNMENT_ROOM) / matrix->row_bytes;
 
-    if (n_rows > 16) n_rows -= n_rows % 16; // whole kernel tiles
-    if (n_rows > matrix->n_out) n_rows = matrix->n_out;
-    return n_rows == 0 ? 1 : (uint32_t)n_rows;
+    if (n_rows_max > TILE_ROWS) n_rows_max -= n_rows_max % TILE_ROWS;
+    if (n_rows_max == 0) return 1;
+    uint64_t n_blocks = (matrix->n_out + n_rows_max - 1) / n_rows_max;
+    uint64_t n_rows = (matrix->n_out + n_blocks - 1) / n_blocks;
+    if (n_rows > TILE_ROWS) n_rows = size_align_up(n_rows, TILE_ROWS);
+    return (uint32_t)(n_rows < n_rows_max ? n_rows : n_rows_max);
 }
 
 /* Cuts the matrix into blocks of at most n_bytes, numbered from *n_blocks on. */

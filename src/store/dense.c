@@ -1,5 +1,6 @@
 /* A pass over dense blocks. A wave never waits but for its first block, and never takes more
- * than half of the ring, so that the other half flies while kernels run. */
+ * than a quarter of the ring: what it pins comes back early, and the drive is given new reads
+ * before the caller computes and again after it. */
 #include "store/dense.h"
 
 #include <assert.h>
@@ -216,7 +217,7 @@ static void take_block(Dense *dense, Mover *mover, uint32_t block, DenseWave *wa
 bool dense_next(
     Dense *dense, Mover *mover, uint32_t first, uint32_t n_wanted, DenseWave *wave, Error *err)
 {
-    uint32_t n_streamed_max = dense->ring.n_slots > 1 ? dense->ring.n_slots / 2 : 1;
+    uint32_t n_streamed_max = dense->ring.n_slots >= 8 ? dense->ring.n_slots / 4 : 1;
 
     assert(n_wanted > 0);
     assert(first < dense->map->n_dense);
@@ -229,7 +230,9 @@ bool dense_next(
         if (!dense->is_resident[block] && n_streamed_max-- == 0) break;
         take_block(dense, mover, block, wave);
     }
-    return true;
+    // What landed makes room in flight: the drive goes on before the caller computes.
+    ring_fill(&dense->ring, mover);
+    return mover_submit(mover, err);
 }
 
 void dense_done(Dense *dense, Mover *mover, const DenseWave *wave)

@@ -3,8 +3,8 @@
  * A dense byte is worth a whole byte of reading in every pass, a cached expert's byte only
  * when the expert is chosen again: so dense blocks come first. But without slots for one
  * layer's experts at once their reads cannot overlap: so these come before. The ring needs
- * no more than covers the drive's jitter; memory beyond is better spent on residency
- * (streaming.md section 6). Nothing here depends on time or chance. */
+ * no more than fills the drive and covers its jitter; memory beyond is better spent on
+ * residency (docs/streaming.md, section 6). Nothing here depends on time or chance. */
 #include "store/residency.h"
 
 #include <inttypes.h>
@@ -14,8 +14,11 @@
 #include "store/ring.h"
 #include "store/store.h"
 
-#define RING_SLOTS_MIN 2
-#define RING_SHARE     8 // the ring grows to an eighth of the budget
+#define RING_SLOTS_MIN  2
+#define RING_BYTES_MIN  ((uint64_t)4 << 20)  // half of it flies (ring.c): most of a drive's rate
+#define RING_BYTES_MAX  ((uint64_t)24 << 20) // where the memory is: slow moments of a drive, too
+#define RING_SHARE      8                    // of the memory, for more than the least
+#define HUGE_PAGE_BYTES ((uint64_t)2 << 20)
 
 static uint64_t place_of(const Residency *plan, const Extent *extent)
 {
@@ -73,13 +76,26 @@ static void measure_experts(Residency *plan, const BlockMap *map)
     }
 }
 
+/* Slots that huge pages hold without a rest: a read into two of them, or into the small pages
+ * after the last, takes 10 to 25 % longer (docs/adr/0007). */
+static uint64_t ring_slot_bytes(uint64_t place_bytes)
+{
+    uint64_t slot_bytes = places_unit_bytes(1);
+
+    while (slot_bytes < place_bytes && slot_bytes < HUGE_PAGE_BYTES) slot_bytes *= 2;
+    return slot_bytes < place_bytes ? place_bytes : slot_bytes;
+}
+
 static void measure_dense(Residency *plan, const BlockMap *map)
 {
+    uint64_t largest = 0;
+
     for (uint32_t i = 0; i < map->n_dense; i++) {
         uint64_t n_bytes = place_of(plan, &map->dense[i].extent);
         plan->dense_all_bytes += n_bytes;
-        if (n_bytes > plan->ring_slot_bytes) plan->ring_slot_bytes = n_bytes;
+        if (n_bytes > largest) largest = n_bytes;
     }
+    plan->ring_slot_bytes = ring_slot_bytes(largest);
 }
 
 static uint64_t largest_expert(const Residency *plan)
@@ -240,6 +256,23 @@ static void divide_experts(Residency *plan, const BlockMap *map, uint64_t n_byte
     }
 }
 
+/* Slots of the ring, of n_bytes that do not hold all dense blocks. A pass takes
+ * missing / rate, and by Little's law the rate is what flies / latency: so the ring comes
+ * before residency until it fills the drive. More of it covers the drive's slow moments and
+ * displaces residents, so that has a share. No larger than what misses without it: where
+ * nearly all is resident a ring would only displace what it then reads. */
+static uint32_t ring_slots(const Residency *plan, uint64_t n_bytes)
+{
+    uint64_t wanted = least(RING_BYTES_MAX, n_bytes / RING_SHARE);
+    if (wanted < RING_BYTES_MIN) wanted = least(RING_BYTES_MIN, n_bytes);
+    uint64_t n_slots = least(wanted, plan->dense_all_bytes - n_bytes) / plan->ring_slot_bytes;
+    uint64_t n_per_page = HUGE_PAGE_BYTES / plan->ring_slot_bytes; // 0: slots are larger
+
+    n_slots = least(n_slots, RING_SLOTS_MAX);
+    if (n_per_page > 0 && n_slots > n_per_page) n_slots -= n_slots % n_per_page;
+    return n_slots < RING_SLOTS_MIN ? RING_SLOTS_MIN : (uint32_t)n_slots;
+}
+
 static void divide(Residency *plan, const BlockMap *map)
 {
     uint64_t rest = plan->allowed_bytes - plan->trunk_bytes - slack_bytes(plan);
@@ -247,10 +280,7 @@ static void divide(Residency *plan, const BlockMap *map)
     uint64_t dense = plan->dense_all_bytes;
 
     if (dense > rest - experts) {
-        uint64_t n_slots = plan->allowed_bytes / RING_SHARE / plan->ring_slot_bytes;
-        n_slots = least(n_slots, (rest - experts) / plan->ring_slot_bytes);
-        if (n_slots < RING_SLOTS_MIN) n_slots = RING_SLOTS_MIN;
-        plan->n_ring_slots = (uint32_t)least(n_slots, RING_SLOTS_MAX);
+        plan->n_ring_slots = ring_slots(plan, rest - experts);
         rest -= plan->n_ring_slots * plan->ring_slot_bytes;
         dense = rest - experts;
     }

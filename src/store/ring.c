@@ -61,13 +61,28 @@ static void ask_for_next(Ring *ring, Mover *mover, Slot *slot)
     normalise_position(ring);
 }
 
+/* How many reads may still be asked for. Drives that report reads in bundles (virtual ones,
+ * interrupt coalescing) end all that fly at once: only with as many slots to spare the next
+ * bundle flies while this one is computed on (docs/adr/0007). Of less than four all may fly. */
+static uint32_t count_room(const Ring *ring)
+{
+    uint32_t n_max = ring->n_slots < 4 ? ring->n_slots : ring->n_slots / 2;
+    uint32_t n_loading = 0;
+
+    for (uint32_t i = 0; i < ring->n_slots; i++) n_loading += ring->slots[i].state == SLOT_LOADING;
+    return n_loading < n_max ? n_max - n_loading : 0;
+}
+
 void ring_fill(Ring *ring, Mover *mover)
 {
     Slot *slot;
 
     if (ring->n_stream == 0) return;
     normalise_position(ring);
-    while ((slot = find_empty(ring)) != NULL) ask_for_next(ring, mover, slot);
+    for (uint32_t n_room = count_room(ring); n_room > 0; n_room--) {
+        if ((slot = find_empty(ring)) == NULL) return;
+        ask_for_next(ring, mover, slot);
+    }
 }
 
 /* Drops the first n slots ahead. */

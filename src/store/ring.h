@@ -1,14 +1,14 @@
 /* The ring: dense blocks that are not resident stream through a few slots, in the cyclic
- * order in which passes need them, for ever and across the boundary of passes. Every free
- * slot is in flight; a block is dropped as soon as it was used once, since under a scan
- * nothing else helps (streaming.md section 6). */
+ * order in which passes need them, for ever and across the boundary of passes. Half of the
+ * slots fly, as long as so many are free, and the other half is computed on; a block is dropped
+ * as soon as it was used once, since under a scan nothing else helps (docs/streaming.md). */
 #ifndef HYPURA_STORE_RING_H
 #define HYPURA_STORE_RING_H
 
 #include "store/mover.h"
 #include "store/places.h"
 
-#define RING_SLOTS_MAX 16
+#define RING_SLOTS_MAX 32
 
 typedef struct Ring {
     const BlockMap *map; // borrowed
@@ -37,7 +37,7 @@ void ring_set_stream(Ring *ring, Mover *mover, uint32_t n_stream, uint64_t pass,
 /* Passes before `pass` skip the head, all others need it. */
 void ring_expect_head(Ring *ring, uint64_t pass);
 
-/* Asks for the next blocks as far as slots are free. */
+/* Asks for the next blocks, until half of the slots are on their way or none is free. */
 void ring_fill(Ring *ring, Mover *mover);
 
 /* The slot of the block at `position` of the stream, which pass number `pass` needs now:

@@ -114,6 +114,42 @@ TEST(the_minimum_is_trunk_and_one_expert_and_two_ring_slots)
     CHECK(ledger_held(MEM_OTHER) == 0);
 }
 
+/* Blocks of about 1 MiB, as large models have them. */
+TEST(a_ring_is_made_of_whole_huge_pages_and_comes_before_residents)
+{
+    enum { N_BLOCKS = 256 };
+    static DenseBlock dense[N_BLOCKS];
+    const BlockMap map = {.dense = dense, .n_dense = N_BLOCKS, .weight_bytes = N_BLOCKS * 1000000};
+    Residency plan;
+    Error err = {0};
+    for (uint32_t i = 0; i < N_BLOCKS; i++)
+        dense[i].extent = (Extent){.n_bytes = 1000000, .offset_bytes = i * (uint64_t)1000000};
+    // clang-format off
+    const struct {
+        const char *label;
+        uint64_t budget_mib;
+        uint32_t want_slots;
+    } cases[] = {
+        {"the least",                  2,   2},
+        {"little is all the drive's",  4,   4},
+        {"the rest stays resident",    24,  4},
+        {"a share",                    64,  8},
+        {"slow moments are covered",   200, 24},
+        {"no more than what streams",  240, 4},
+        {"the least again",            244, 2},
+        {"nothing streams",            250, 0},
+    };
+    // clang-format on
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        CHECK(plan_bytes(&plan, &map, cases[i].budget_mib << 20, &err));
+        CHECK(plan.ring_slot_bytes == 1u << 20);
+        CHECK_CASE(cases[i].label, plan.n_ring_slots == cases[i].want_slots);
+        CHECK(plan.n_ring_slots * plan.ring_slot_bytes % (2u << 20) == 0);
+        residency_destroy(&plan);
+    }
+}
+
 TEST(a_model_smaller_than_a_ring_has_none)
 {
     Shape shape = shape_small;
