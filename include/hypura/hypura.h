@@ -243,8 +243,8 @@ typedef struct hypura_plan {
 } hypura_plan;
 
 /* Of a model opened with HYPURA_NEED_PLAN or HYPURA_NEED_WEIGHTS. Reads no weights. */
-HYPURA_API bool hypura_model_plan(const hypura_model *model, const hypura_plan_options *options,
-    hypura_plan *plan, hypura_error *err);
+HYPURA_API bool hypura_model_plan(
+    hypura_model *model, const hypura_plan_options *options, hypura_plan *plan, hypura_error *err);
 
 HYPURA_API const char *hypura_version(void);
 

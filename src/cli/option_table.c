@@ -104,7 +104,7 @@ static const OptionRow rows[] = {
         "type of the stored keys and values (default f16)"},
     {{"--ubatch", "-ub", "--ubatch-size"}, OPTION_INTEGER, OPTIONS_MODEL, LOADS_MODEL, TO(n_ubatch), "N", NULL, 1, 8192,
         "rows of a prompt that share one pass over the weights (default 512)"},
-    {{"--heat-map"}, OPTION_CHOICE, OPTIONS_MODEL, RUNS_MODEL, TO(heat_map), NULL, "auto|off", 0, 0,
+    {{"--heat-map"}, OPTION_CHOICE, OPTIONS_MODEL, LOADS_MODEL, TO(heat_map), NULL, "auto|off", 0, 0,
         "begin with the experts that earlier runs used most (default auto)"},
     {{"--override-kv"}, OPTION_TEXTS, OPTIONS_MODEL, READS_MODEL, TO(override_kv), "KEY=TYPE:VALUE", NULL, 0, 0,
         "change a metadata key: int, float, bool or str; KEY=none removes it"},

@@ -13,8 +13,8 @@
 #define WORTH_SAYING 1.05         // a factor below it is noise
 
 /* The plan with the drive and the compute that were seen between two moments. */
-static double predict(const hypura_model *model, const TokenWork *seen, double drive,
-    uint32_t n_prompt, uint64_t more_bytes, hypura_plan *plan)
+static double predict(hypura_model *model, const TokenWork *seen, double drive, uint32_t n_prompt,
+    uint64_t more_bytes, hypura_plan *plan)
 {
     hypura_plan_options ask = HYPURA_PLAN_OPTIONS_INIT;
 
@@ -28,8 +28,7 @@ static double predict(const hypura_model *model, const TokenWork *seen, double d
 }
 
 /* How much memory would make a difference, and which. */
-static void advise(
-    const hypura_model *model, const TokenWork *work, uint32_t n_prompt, Outcome *out)
+static void advise(hypura_model *model, const TokenWork *work, uint32_t n_prompt, Outcome *out)
 {
     hypura_plan plan, larger;
     double now = predict(model, work, out->drive_ceiling, n_prompt, 0, &plan);
@@ -58,7 +57,7 @@ TokenWork outcome_early_work(const OutcomeSpan *span)
     return work_seen(&span->begin, &span->early, (double)span->n_early_tokens, span->early_seconds);
 }
 
-Outcome outcome_of(const hypura_model *model, const OutcomeSpan *span)
+Outcome outcome_of(hypura_model *model, const OutcomeSpan *span)
 {
     Outcome out = {.predicted_per_s = (double)NAN};
     double n_tokens = (double)span->n_tokens;

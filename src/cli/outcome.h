@@ -29,7 +29,7 @@ typedef struct Outcome {
 TokenWork outcome_early_work(const OutcomeSpan *span);
 
 /* Of a model opened with its weights. */
-Outcome outcome_of(const hypura_model *model, const OutcomeSpan *span);
+Outcome outcome_of(hypura_model *model, const OutcomeSpan *span);
 
 /* Why it was as fast as it was, in two lines for people, without line ends. */
 #define OUTCOME_LINE_BYTES 160

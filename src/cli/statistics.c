@@ -59,6 +59,7 @@ bool statistics_init(Statistics *statistics, const Options *options, Error *err)
     const char *path = options->stats.text;
 
     *statistics = (Statistics){.model_path = options->model, .begun_ns = clock_now_ns()};
+    statistics->explains = options->stats.is_given || options->verbosity > 0;
     if (!options->stats.is_given) return true;
     if (!path) {
         statistics->stream = stderr;
@@ -171,6 +172,7 @@ void statistics_end(Statistics *statistics, hypura_model *model, Finish finish)
     statistics->after_all = stats_of(model);
     statistics->finish = finish;
     if (finish != FINISH_ERROR) save_heat_map(statistics, model);
+    if (!statistics->explains) return;
     bool is_long = statistics->n_in_second > 0;
     uint64_t n_early = is_long ? statistics->n_in_second : n_token_times(statistics);
     OutcomeSpan span = {.begin = statistics->after_prompt,

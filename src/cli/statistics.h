@@ -21,6 +21,7 @@ typedef struct Statistics {
     uint64_t begun_ns;              // when opening the model began
     const char *path;               // of --stats=FILE; NULL: none, or no regular file
     bool is_new;                    // FILE was not there before
+    bool explains;                  // somebody will read the outcome
     uint64_t prompt_begun_ns;       // model open, first evaluation not begun
     uint64_t prompt_ended_ns;       // logits of the last prompt token there
     uint64_t *token_ns;             // owned: when each generated token was there

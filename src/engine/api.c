@@ -15,6 +15,8 @@
 struct hypura_model {
     Loaded loaded;
     GgufOverride *overrides; // owned
+    Facts *facts;            // of this machine, owned; NULL: not asked for yet, or none
+    bool facts_were_looked_for;
 };
 
 struct hypura_sequence {
@@ -139,6 +141,7 @@ void hypura_model_close(hypura_model *model)
     if (!model) return;
     loaded_close(&model->loaded);
     mem_free(MEM_OTHER, model->overrides);
+    mem_free(MEM_OTHER, model->facts);
     mem_free(MEM_OTHER, model);
 }
 
@@ -456,8 +459,23 @@ void hypura_model_stats(const hypura_model *model, hypura_stats *stats)
     fill_store_stats(loaded, stats);
 }
 
-bool hypura_model_plan(const hypura_model *model, const hypura_plan_options *options,
-    hypura_plan *plan, hypura_error *err)
+/* A plan without facts is a plan: what can't be read is as if it were not there. */
+static const Facts *find_facts(hypura_model *model)
+{
+    const char *path = gguf_shards(model->loaded.gguf)[0].path;
+    bool found = false;
+
+    if (model->facts_were_looked_for) return model->facts;
+    model->facts_were_looked_for = true;
+    model->facts = mem_alloc(MEM_OTHER, sizeof *model->facts, NULL);
+    if (model->facts && facts_load(model->facts, path, &found, NULL) && found) return model->facts;
+    mem_free(MEM_OTHER, model->facts);
+    model->facts = NULL;
+    return NULL;
+}
+
+bool hypura_model_plan(
+    hypura_model *model, const hypura_plan_options *options, hypura_plan *plan, hypura_error *err)
 {
     static const hypura_plan_options defaults = HYPURA_PLAN_OPTIONS_INIT;
     Error e = {0};
@@ -466,7 +484,8 @@ bool hypura_model_plan(const hypura_model *model, const hypura_plan_options *opt
         error_set(&e, ERROR_USAGE, "options of another version of the library");
     else if (!model->loaded.has_plan)
         error_set(&e, ERROR_USAGE, "the model was opened for its text alone");
-    else if (plan_of_loaded(&model->loaded, options ? options : &defaults, plan, &e))
+    else if (plan_of_loaded(
+                 &model->loaded, find_facts(model), options ? options : &defaults, plan, &e))
         return true;
     return fail(err, &e);
 }

@@ -97,6 +97,7 @@ TokenWork bound_work_between(const hypura_stats *before, const hypura_stats *aft
     work.expert_seconds = fmax(experts - experts_stall, 0) / n_tokens;
     work.other_seconds = fmax(pass - stall - (experts - experts_stall), 0) / n_tokens;
     if (wants > 0) work.miss_rate = misses / wants;
+    if (misses <= 0) work.missing_expert_bytes = 0; // rows of the embedding alone
     return work;
 }
 

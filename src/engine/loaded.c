@@ -128,6 +128,20 @@ static bool open_store(Loaded *loaded, const LoadOptions *options, Error *err)
     return loaded->store && heat_map_use(&loaded->heat_map, loaded->store, err);
 }
 
+/* A copy of what the heat map says, for plans; one that does not do is as none, and the store says
+ * what is wrong with it. */
+static void remember_heat(Loaded *loaded)
+{
+    const HeatMap *found = &loaded->heat_map;
+    Heat *heat = &loaded->heat_found;
+
+    if (!found->record) return;
+    if (heat_init(heat, loaded->map.n_expert_layers, loaded->map.n_expert, NULL)
+        && heat_decode(heat, &found->identity, found->record, found->n_bytes, NULL))
+        return;
+    heat_destroy(heat);
+}
+
 static bool load_weights(Loaded *loaded, const LoadOptions *options, Error *err)
 {
     KvShape kv = {.type = options->kv,
@@ -141,6 +155,7 @@ static bool load_weights(Loaded *loaded, const LoadOptions *options, Error *err)
     if (!settle_sizes(loaded, options, err)) return false;
     if (!choose_compute(options, &compute, err)) return false;
     if (!plan_memory(loaded, options, &compute, &kv, err)) return false;
+    remember_heat(loaded);
     loaded->weights_budget = options->weights;
     loaded->kv_type = options->kv;
     loaded->n_threads = compute.n_workers;
@@ -223,6 +238,7 @@ void loaded_close(Loaded *loaded)
     weights_destroy(&loaded->weights);
     vocab_free(loaded->vocab);
     heat_map_destroy(&loaded->heat_map);
+    heat_destroy(&loaded->heat_found);
     gguf_close(loaded->gguf);
     ledger_set_limit(0);
     *loaded = (Loaded){0};

@@ -60,6 +60,7 @@ typedef struct Loaded {
     SandboxReport sandbox;
     bool is_sandboxed;
     HeatMap heat_map;
+    Heat heat_found; // what the heat map said at the start; no uses: there was none
     ProgressHook progress;
     Row *rows; // [n_ubatch] of a pass, owned
 } Loaded;

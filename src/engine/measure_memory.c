@@ -100,7 +100,7 @@ static const struct {
 typedef struct MemoryRun {
     ReadLoop *read;
     const Vector *data;
-    size_t n_each; // vectors a worker
+    size_t n_each;              // vectors a worker
     uint64_t sums[THREADS_MAX]; // read by nobody, but the compiler does not know
 } MemoryRun;
 

@@ -17,6 +17,11 @@
 #define LAYER_SECONDS        6e-6
 #define EXPERT_LAYER_SECONDS 12e-6 // routing, three more hand-outs
 
+// A prompt's rows take more than their products: activations to quantise, gates, routing. What that
+// is differs most from model to model.
+#define PROMPT_ROW_WORK 1.5
+#define PROMPT_LOW      0.5
+
 // Where profile never ran. Of one row and one thread; the drive of a plain SATA disk or better.
 #define GUESS_DRIVE_BYTES_PER_S   1e9
 #define GUESS_MEMORY_BYTES_PER_S  15e9
@@ -201,7 +206,11 @@ static double chunk_seconds(
     double compute = products_seconds(p, model->body_bytes, 1, n_rows, scenario)
                      + products_seconds(p, model->expert_bytes, touched, expert_rows, scenario)
                      + model->n_layer * LAYER_SECONDS;
+    // Each row reads the keys and values of half the chunk before it, on average.
+    compute = compute * PROMPT_ROW_WORK
+              + (double)model->position_bytes * n_rows * n_rows / 2 / memory_rate(p);
     if (is_last) compute += products_seconds(p, model->head_bytes, 1, 1, scenario);
+    compute /= scenario == LOW ? PROMPT_LOW : 1;
 
     double stream = (double)(places->streamed_bytes + (is_first ? places->resident_bytes : 0));
     double experts = sum_of(model->expert_bytes) * touched * (1 - kept);
