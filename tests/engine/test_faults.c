@@ -4,8 +4,8 @@
 #include "base/ledger.h"
 #include "engine/reference.h"
 
-#define MODEL_PATH HYPURA_SOURCE_ROOT "/tests/data/arch/qwen3moe.q.gguf"
-#define N_STEPS    4
+#define MODEL_PATH HYPURA_SOURCE_ROOT "/tests/data/arch/mixtral.f16.gguf"
+#define N_STEPS    2
 
 typedef struct SmallRun {
     const char *weights;

@@ -57,7 +57,7 @@ static unsigned check_models(const char *folder)
 TEST(the_models_of_the_tree_open)
 {
     CHECK(check_models(HYPURA_SOURCE_ROOT "/models") == 2);
-    CHECK(check_models(HYPURA_SOURCE_ROOT "/tests/data/types") == 4);
+    CHECK(check_models(HYPURA_SOURCE_ROOT "/tests/data/types") == 7);
 }
 
 TEST(the_expected_data_opens)

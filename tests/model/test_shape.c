@@ -6,7 +6,7 @@
 #include "harness.h"
 
 #define DENSE_PATH   HYPURA_SOURCE_ROOT "/tests/data/arch/llama3.f16.gguf"
-#define MIXTURE_PATH HYPURA_SOURCE_ROOT "/tests/data/arch/qwen3moe.q.gguf"
+#define MIXTURE_PATH HYPURA_SOURCE_ROOT "/models/hypura-tiny-moe-Q4_K_M.gguf"
 
 /* The shape of a file with one key changed ("KEY=int:1"; NULL: as it is). */
 static bool read_changed(const char *path, const char *change, Shape *shape, Error *err)

@@ -89,7 +89,8 @@ static void check_file(QuantType type, const char *path)
 
 TEST(types_of_the_tree_decode_to_the_expected_bits)
 {
-    static const QuantType types[] = {QUANT_Q4_K, QUANT_Q6_K, QUANT_Q8_0, QUANT_MXFP4};
+    static const QuantType types[] = {
+        QUANT_Q2_K, QUANT_Q3_K, QUANT_Q4_K, QUANT_Q5_K, QUANT_Q6_K, QUANT_Q8_0, QUANT_MXFP4};
 
     for (size_t i = 0; i < COUNT(types); i++) {
         char path[4096];
