@@ -6,7 +6,6 @@
  * Whatever is missing counts as no limit. */
 #include "sys/cgroup.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,13 +15,9 @@
 #define PATH_BYTES 1024 // group names in orchestrators have about 300
 #define STAT_BYTES 4096 // memory.stat has 60 lines or so
 
-/* Figures from this on mean "none" in version 1, which writes LONG_MAX cut to pages. */
-#define V1_UNLIMITED ((uint64_t)1 << 62)
-
 typedef enum Version { CGROUP_V1, CGROUP_V2 } Version;
 
-/* A folder of one hierarchy and the version of its files; gives its part of the answer. */
-typedef uint64_t FolderLimit(const char *folder, Version version);
+typedef void FolderVisit(void *context, const char *folder, Version version);
 
 /* Adds "/name" to a folder; an answer that does not fit becomes the empty path. */
 static void join_path(char *out, size_t room, const char *folder, const char *name)
@@ -45,38 +40,47 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* File pages are charged to the group, and dropped before anything fails. */
-static uint64_t droppable_bytes(const char *folder, Version version)
+uint64_t cgroup_room(uint64_t limit, uint64_t usage, const char *stat_text, bool is_v1)
 {
-    char path[PATH_BYTES], text[STAT_BYTES];
     uint64_t inactive = 0, active = 0;
-    bool v1 = version == CGROUP_V1;
 
-    join_path(path, sizeof(path), folder, "memory.stat");
-    if (!kernel_text_read(path, text, sizeof(text))) return 0;
-    (void)kernel_text_field(text, v1 ? "total_inactive_file " : "inactive_file ", &inactive);
-    (void)kernel_text_field(text, v1 ? "total_active_file " : "active_file ", &active);
-    return inactive + active;
+    (void)kernel_text_field(
+        stat_text, is_v1 ? "total_inactive_file " : "inactive_file ", &inactive);
+    (void)kernel_text_field(stat_text, is_v1 ? "total_active_file " : "active_file ", &active);
+    usage -= least(usage, inactive + active);
+    return limit - least(limit, usage);
 }
 
-static uint64_t memory_room_of(const char *folder, Version version)
+/* What one pair of files leaves: a limit and the use it is compared with. */
+static uint64_t room_below(
+    const char *folder, const char *limit_name, const char *usage_name, Version version)
 {
-    uint64_t limit = CGROUP_UNLIMITED, value, usage;
+    char path[PATH_BYTES], text[STAT_BYTES];
+    uint64_t limit, usage = 0;
+    bool is_v1 = version == CGROUP_V1;
+
+    // "max" is not a number, so it sets no limit.
+    if (!read_number(folder, limit_name, &limit)) return CGROUP_UNLIMITED;
+    if (is_v1 && limit >= CGROUP_V1_UNLIMITED) return CGROUP_UNLIMITED;
+    (void)read_number(folder, usage_name, &usage);
+    join_path(path, sizeof(path), folder, "memory.stat");
+    if (!kernel_text_read(path, text, sizeof(text))) text[0] = '\0';
+    return cgroup_room(limit, usage, text, is_v1);
+}
+
+static void add_memory_room(void *context, const char *folder, Version version)
+{
+    uint64_t *room = context;
 
     if (version == CGROUP_V1) {
-        if (read_number(folder, "memory.limit_in_bytes", &value) && value < V1_UNLIMITED)
-            limit = value;
-        if (!read_number(folder, "memory.usage_in_bytes", &usage)) usage = 0;
+        *room = least(
+            *room, room_below(folder, "memory.limit_in_bytes", "memory.usage_in_bytes", version));
+        *room = least(*room, room_below(folder, "memory.memsw.limit_in_bytes",
+                                 "memory.memsw.usage_in_bytes", version));
     } else {
-        // "max" is not a number, so it sets no limit.
-        if (read_number(folder, "memory.max", &value)) limit = value;
-        if (read_number(folder, "memory.high", &value)) limit = least(limit, value);
-        if (!read_number(folder, "memory.current", &usage)) usage = 0;
+        *room = least(*room, room_below(folder, "memory.max", "memory.current", version));
+        *room = least(*room, room_below(folder, "memory.high", "memory.current", version));
     }
-    if (limit == CGROUP_UNLIMITED) return CGROUP_UNLIMITED;
-
-    usage -= least(usage, droppable_bytes(folder, version));
-    return limit - least(limit, usage);
 }
 
 static uint64_t cpus_of(const char *folder, Version version)
@@ -189,40 +193,72 @@ static const char *group_below(const char *group, const char *top)
     return group + top_bytes;
 }
 
-static uint64_t least_of_hierarchy(
-    const char *root, const char *controller, Version version, FolderLimit *limit_of)
+static void visit_hierarchy(
+    const char *root, const char *controller, Version version, FolderVisit *visit, void *context)
 {
     char group[PATH_BYTES], folder[PATH_BYTES];
     Mount mount;
-    uint64_t limit = CGROUP_UNLIMITED;
 
-    if (!find_group(root, controller, version, group)) return limit;
-    if (!find_mount(root, controller, version, &mount)) return limit;
+    if (!find_group(root, controller, version, group)) return;
+    if (!find_mount(root, controller, version, &mount)) return;
     int n = snprintf(folder, sizeof(folder), "%s%s", mount.folder, group_below(group, mount.group));
-    if (n < 0 || (size_t)n >= sizeof(folder)) return limit;
+    if (n < 0 || (size_t)n >= sizeof(folder)) return;
 
     size_t top_bytes = strlen(mount.folder);
     for (;;) {
-        limit = least(limit, limit_of(folder, version));
+        visit(context, folder, version);
         char *last = strrchr(folder, '/');
-        if (!last || (size_t)(last - folder) < top_bytes) return limit;
+        if (!last || (size_t)(last - folder) < top_bytes) return;
         *last = '\0';
     }
 }
 
 /* Both versions can be mounted; a controller is in one of them, and the other is silent. */
-static uint64_t least_of_all(const char *root, const char *controller, FolderLimit *limit_of)
+static void visit_all(const char *root, const char *controller, FolderVisit *visit, void *context)
 {
-    return least(least_of_hierarchy(root, controller, CGROUP_V1, limit_of),
-        least_of_hierarchy(root, controller, CGROUP_V2, limit_of));
+    visit_hierarchy(root, controller, CGROUP_V1, visit, context);
+    visit_hierarchy(root, controller, CGROUP_V2, visit, context);
 }
 
 uint64_t cgroup_memory_room(const char *root)
 {
-    return least_of_all(root, "memory", memory_room_of);
+    uint64_t room = CGROUP_UNLIMITED;
+
+    visit_all(root, "memory", add_memory_room, &room);
+    return room;
+}
+
+static void add_cpus(void *context, const char *folder, Version version)
+{
+    uint64_t *n_cpus = context;
+
+    *n_cpus = least(*n_cpus, cpus_of(folder, version));
 }
 
 uint64_t cgroup_cpus(const char *root)
 {
-    return least_of_all(root, "cpu", cpus_of);
+    uint64_t n_cpus = CGROUP_UNLIMITED;
+
+    visit_all(root, "cpu", add_cpus, &n_cpus);
+    return n_cpus;
+}
+
+/* Who is called with which version. */
+typedef struct Visitor {
+    CgroupVisit *visit;
+    void *context;
+} Visitor;
+
+static void call_visitor(void *context, const char *folder, Version version)
+{
+    const Visitor *visitor = context;
+
+    visitor->visit(visitor->context, folder, version == CGROUP_V1);
+}
+
+void cgroup_visit_memory(const char *root, CgroupVisit *visit, void *context)
+{
+    Visitor visitor = {.visit = visit, .context = context};
+
+    visit_all(root, "memory", call_visitor, &visitor);
 }

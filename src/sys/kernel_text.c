@@ -8,22 +8,30 @@
 #include <string.h>
 #include <unistd.h>
 
-bool kernel_text_read(const char *path, char *out, size_t room)
+bool kernel_text_read_again(int fd, char *out, size_t room)
 {
     size_t n_bytes = 0;
 
     out[0] = '\0';
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return false;
     while (n_bytes < room - 1) {
-        ssize_t n = read(fd, out + n_bytes, room - 1 - n_bytes);
+        ssize_t n = pread(fd, out + n_bytes, room - 1 - n_bytes, (off_t)n_bytes);
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) break;
         n_bytes += (size_t)n; // n is positive
     }
-    close(fd);
     out[n_bytes] = '\0';
     return n_bytes > 0;
+}
+
+bool kernel_text_read(const char *path, char *out, size_t room)
+{
+    out[0] = '\0';
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    bool is_read = kernel_text_read_again(fd, out, room);
+    close(fd);
+    return is_read;
 }
 
 /* A decimal number after blanks; strtoull alone would take "-1" and wrap it. */

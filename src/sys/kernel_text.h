@@ -10,6 +10,9 @@
  * is no such file, or it can't be read; `out` is then empty. */
 bool kernel_text_read(const char *path, char *out, size_t room);
 
+/* The same of a file that is open, from its begin; the kernel writes it anew for each reading. */
+bool kernel_text_read_again(int fd, char *out, size_t room);
+
 /* A file that holds one number. False (out unchanged): absent, or not a number. */
 bool kernel_text_number(const char *path, uint64_t *out);
 

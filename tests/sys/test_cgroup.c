@@ -127,6 +127,31 @@ TEST(cgroup_v1_takes_the_least_room_of_all_ancestors)
     CHECK(cgroup_cpus(root) == 2);
 }
 
+TEST(cgroup_v1_counts_swap_where_it_has_a_limit)
+{
+    new_tree("swap");
+    put("proc/self/cgroup", "4:memory:/a\n");
+    put("proc/self/mountinfo", V1_MOUNTS);
+    put("cg/memory/a/memory.limit_in_bytes", "67108864\n");
+    put("cg/memory/a/memory.usage_in_bytes", "1048576\n");
+    CHECK(cgroup_memory_room(root) == 63 * MIB);
+    put("cg/memory/a/memory.memsw.limit_in_bytes", "68157440\n"); // 65 MiB, 60 used with swap
+    put("cg/memory/a/memory.memsw.usage_in_bytes", "62914560\n");
+    CHECK(cgroup_memory_room(root) == 5 * MIB);
+}
+
+TEST(cgroup_protection_is_no_limit)
+{
+    new_tree("low");
+    put("proc/self/cgroup", "0::/a\n");
+    put("proc/self/mountinfo", V2_MOUNTS);
+    put("cg/a/memory.low", "1000\n");
+    put("cg/a/memory.min", "1000\n");
+    put("cg/a/memory.swap.max", "0\n");
+    put("cg/a/memory.current", "5000\n");
+    CHECK(cgroup_memory_room(root) == CGROUP_UNLIMITED);
+}
+
 TEST(cgroup_of_a_container_is_asked_where_it_is_mounted)
 {
     new_tree("container");

@@ -1,6 +1,9 @@
 /* tests/sys/test_kernel_text.c - reading what the kernel writes (sys/kernel_text.h) */
 #include "sys/kernel_text.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "harness.h"
 
 static const char *make_text(const char *text)
@@ -69,4 +72,17 @@ TEST(kernel_text_finds_fields_at_the_start_of_lines)
     CHECK(!kernel_text_field(text, "RSS:", &got));
     CHECK(!kernel_text_field("", "x", &got));
     CHECK(got == 99);
+}
+
+TEST(kernel_text_reads_an_open_file_anew)
+{
+    char text[16];
+    int fd = open(make_text("one"), O_RDONLY);
+
+    CHECK(kernel_text_read_again(fd, text, sizeof(text)) && strcmp(text, "one") == 0);
+    CHECK(kernel_text_read_again(fd, text, sizeof(text)) && strcmp(text, "one") == 0);
+    make_text("seventeen"); // the same file
+    CHECK(kernel_text_read_again(fd, text, sizeof(text)) && strcmp(text, "seventeen") == 0);
+    close(fd);
+    CHECK(!kernel_text_read_again(-1, text, sizeof(text)) && text[0] == '\0');
 }

@@ -183,3 +183,55 @@ TEST(pages_failure_holds_nothing)
     CHECK(pages.data == NULL);
     CHECK(ledger_total() == held);
 }
+
+/* Pages of a range that are in memory. */
+static uint64_t resident_bytes(const uint8_t *data, uint64_t n_bytes)
+{
+    static unsigned char resident[16 * 256];
+    uint64_t n = 0;
+
+    CHECK(n_bytes / 4096 <= sizeof resident
+          && mincore((void *)(uintptr_t)data, n_bytes, resident) == 0);
+    for (uint64_t i = 0; i < n_bytes / 4096; i++) n += resident[i] & 1;
+    return n * 4096;
+}
+
+TEST(pages_are_given_back_and_taken_again)
+{
+    Pages pages;
+    Error err = {0};
+    uint64_t held = ledger_total();
+
+    CHECK(pages_map(&pages, MEM_CACHE, 8 * MIB, PAGES_NOW, &err));
+    memset(pages.data, 7, 8 * MIB);
+    CHECK(pages_give_back(&pages, MEM_CACHE, 2 * MIB, 4 * MIB));
+    CHECK(ledger_total() == held + 4 * MIB && ledger_held(MEM_CACHE) == 4 * MIB);
+    CHECK(resident_bytes(pages.data, 2 * MIB) == 2 * MIB);
+    CHECK(resident_bytes(pages.data + 2 * MIB, 4 * MIB) == 0);
+    CHECK(pages.data[2 * MIB - 1] == 7 && pages.data[6 * MIB] == 7);
+
+    ledger_set_limit(ledger_total() + 3 * MIB);
+    CHECK(!pages_take_back(&pages, MEM_CACHE, 4 * MIB, &err));
+    CHECK_ERROR(err, ERROR_BUDGET);
+    CHECK(pages_take_back(&pages, MEM_CACHE, 2 * MIB, &err));
+    ledger_set_limit(0);
+    CHECK(ledger_held(MEM_CACHE) == 6 * MIB);
+    pages.data[2 * MIB] = 9;
+    CHECK(resident_bytes(pages.data + 2 * MIB, 2 * MIB) >= 4096);
+    pages_unmap(&pages, MEM_CACHE); // with 2 MiB given back
+    CHECK(ledger_total() == held);
+}
+
+TEST(locked_pages_are_not_given_back)
+{
+    Pages pages, none = {0};
+    Error err = {0};
+
+    CHECK(pages_lock(&none)); // nothing to lock
+    CHECK(pages_map(&pages, MEM_CACHE, 2 * MIB, PAGES_NOW, &err));
+    bool is_locked = pages_lock(&pages);
+    if (is_locked) CHECK(!pages_give_back(&pages, MEM_CACHE, 0, 2 * MIB));
+    CHECK(ledger_held(MEM_CACHE) == 2 * MIB);
+    pages_unmap(&pages, MEM_CACHE);
+    if (!is_locked) TEST_SKIP("no 2 MiB may be locked in memory (RLIMIT_MEMLOCK)");
+}
