@@ -73,9 +73,9 @@ static bool plan_memory(Loaded *loaded, const LoadOptions *options, const Comput
         if (loaded->n_logit_rows > loaded->n_ubatch) loaded->n_logit_rows = loaded->n_ubatch;
     }
     // The ledger sees bookings, not the program itself.
-    uint64_t unbooked = process_memory() > ledger_total() ? process_memory() - ledger_total() : 0;
-    if (loaded->memory.is_stated)
-        ledger_set_limit(loaded->memory.limit > unbooked ? loaded->memory.limit - unbooked : 1);
+    const MemoryPlan *plan = &loaded->memory;
+    if (plan->is_stated)
+        ledger_set_limit(plan->limit > plan->unbooked ? plan->limit - plan->unbooked : 1);
     return true;
 }
 
@@ -106,7 +106,7 @@ static bool give_up_rights(Loaded *loaded, const LoadOptions *options, Error *er
 }
 
 /* Rights go before the workers come: what they are born with, they have. Files and rings are
- * open. */
+ * open, and what can be locked in memory is. */
 static bool start_workers(Loaded *loaded, const LoadOptions *options, Compute *compute, Error *err)
 {
     if (options->sandbox && !give_up_rights(loaded, options, err)) return false;
@@ -162,10 +162,12 @@ static bool load_weights(Loaded *loaded, const LoadOptions *options, Error *err)
     loaded->has_plan = true;
     if (options->plan_only) return true;
     if (!open_store(loaded, options, err)) return false;
-    if (!start_workers(loaded, options, &compute, err)) return false;
+    governor_init(&loaded->governor, loaded->store, loaded->memory.unbooked, "");
     if (!state_pool_init(
             &loaded->states, &kv, loaded->shape.n_layer, loaded->n_ctx, loaded->n_sequences, err))
         return false;
+    if (!pages_lock(&loaded->states.pages)) log_info("keys and values are not locked in memory");
+    if (!start_workers(loaded, options, &compute, err)) return false;
     ScratchSizes sizes = forward_scratch_sizes(
         &loaded->shape, &loaded->weights, &compute, loaded->n_ubatch, loaded->n_logit_rows);
     if (!forward_init(&loaded->forward, &loaded->shape, &loaded->weights, loaded->store, &compute,
@@ -231,6 +233,7 @@ void loaded_close(Loaded *loaded)
 {
     mem_free(MEM_SCRATCH, loaded->rows);
     forward_destroy(&loaded->forward);
+    governor_close(&loaded->governor);
     state_pool_destroy(&loaded->states);
     store_free(loaded->store);
     pool_free(loaded->pool);

@@ -2,6 +2,7 @@
 #ifndef HYPURA_ENGINE_LOADED_H
 #define HYPURA_ENGINE_LOADED_H
 
+#include "engine/governor.h"
 #include "engine/heat_map.h"
 #include "engine/memory.h"
 #include "model/forward.h"
@@ -51,6 +52,7 @@ typedef struct Loaded {
     StatePool states;
     Forward forward;
     MemoryPlan memory;
+    Governor governor; // asked between layers
     Budget weights_budget;
     KvType kv_type;
     uint32_t alignment, n_threads;

@@ -53,6 +53,7 @@ bool memory_plan(MemoryPlan *out, const Budget *memory, const Budget *reserve,
     char limit_text[24];
 
     if (!limit_of(memory, reserve, &plan.limit, err)) return false;
+    plan.unbooked = process_memory() > ledger_total() ? process_memory() - ledger_total() : 0;
     plan.process = size_align_up(process_memory(), GRAIN_BYTES) + MARGIN_BYTES + needs->store_tables
                    + scratch.n_workers * WORKER_BYTES;
     for (;; scratch.n_rows = scratch.n_rows / 2 > ROWS_MIN ? scratch.n_rows / 2 : ROWS_MIN) {

@@ -17,6 +17,7 @@ typedef struct MemoryNeeds {
 typedef struct MemoryPlan {
     uint64_t limit;          // whole process
     bool is_stated;          // by the user
+    uint64_t unbooked;       // held by the process now, beside what the ledger books
     uint64_t process;        // held before the weights: program, vocabulary, stacks, and a margin
     uint64_t state, scratch; // booked
     uint64_t room;           // left for weights

@@ -65,9 +65,10 @@ static void keep_logits(Sequence *sequence, uint32_t row)
     sequence->has_logits = true;
 }
 
-/* Where a call stands, for whoever wants to know or to stop it. */
+/* Where a call stands, for whoever wants to know or to stop it. Between two layers the memory is
+ * looked at, too. */
 typedef struct Watch {
-    const Loaded *loaded;
+    Loaded *loaded;
     size_t done, total; // tokens of the call; `done` before this pass
     uint32_t n_rows;    // of this pass
 } Watch;
@@ -75,6 +76,7 @@ typedef struct Watch {
 static bool ask_progress(const Watch *watch, uint32_t layer)
 {
     const ProgressHook *hook = &watch->loaded->progress;
+    governor_poll(&watch->loaded->governor);
     size_t n = (size_t)watch->n_rows * (layer + 1) / watch->loaded->shape.n_layer;
 
     return !hook->call || hook->call(hook->context, watch->done + n, watch->total);
@@ -205,6 +207,7 @@ bool sequences_eval_together(
         if (!append_rows(sequences[i], &tokens[i], 1, &loaded->rows[i], err)) return false;
         loaded->rows[i].wants_logits = true;
     }
+    governor_poll(&loaded->governor);
     if (!forward_pass(&loaded->forward, loaded->rows, (uint32_t)n, NULL, err)) return false;
     for (size_t i = 0; i < n; i++) {
         sequences[i]->state.end_position++;

@@ -8,6 +8,7 @@
 #include <assert.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "store/cache.h"
 #include "store/dense.h"
@@ -39,9 +40,11 @@ static bool map_memory(Store *store, Error *err)
     const Residency *plan = &store->plan;
 
     // The cache is touched by its first reads; the rest is needed at once.
-    return places_init(
-               &store->trunk_places, MEM_TRUNK, plan->trunk_bytes, plan->alignment, PAGES_NOW, err)
-           && places_init(&store->ring_places, MEM_RING, plan->n_ring_slots * plan->ring_slot_bytes,
+    if (!places_init(
+            &store->trunk_places, MEM_TRUNK, plan->trunk_bytes, plan->alignment, PAGES_NOW, err))
+        return false;
+    if (!pages_lock(&store->trunk_places.pages)) log_info("the trunk is not locked in memory");
+    return places_init(&store->ring_places, MEM_RING, plan->n_ring_slots * plan->ring_slot_bytes,
                plan->alignment, PAGES_NOW, err)
            && places_init(&store->cache_places, MEM_CACHE, residency_cache_bytes(plan),
                plan->alignment, PAGES_ON_DEMAND, err);
