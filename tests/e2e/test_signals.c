@@ -7,13 +7,17 @@
 
 static Program program;
 
-/* Waits until a program has begun to write a file, or has ended. */
+/* Waits until a program has begun to write a file, or has ended; program_wait still finds its
+ * status then. */
 static void wait_for_bytes(const char *path)
 {
     struct stat status;
 
-    while (stat(path, &status) != 0 || status.st_size == 0)
-        if (waitpid(program.pid, NULL, WNOHANG) != 0) return;
+    while (stat(path, &status) != 0 || status.st_size == 0) {
+        siginfo_t ended = {0};
+        if (waitid(P_PID, (id_t)program.pid, &ended, WEXITED | WNOHANG | WNOWAIT) != 0) return;
+        if (ended.si_pid != 0) return;
+    }
 }
 
 TEST(a_signal_ends_the_text_with_its_statistics)
