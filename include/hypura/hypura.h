@@ -53,6 +53,7 @@ typedef struct hypura_model_options {
     const char *const *override_kv; // "KEY=int:1"
     size_t n_override_kv;
     const char *heat_map; // "off", "auto": start from, and save, what runs of this model use most
+    const char *trace;    // the run is recorded into this file; NULL: it is not
     bool sandbox;         // give up rights that streaming does not need, for the whole process
     const char *const *write_paths; // with sandbox: files and folders that stay writable
     size_t n_write_paths;

@@ -2,6 +2,7 @@
  * engine knows the model that "25%" is a part of. */
 #include "cli/load.h"
 
+#include "cli/input.h"
 #include "cli/report.h"
 
 hypura_model *load_model(const Options *options, LoadWish wish, int *status)
@@ -9,6 +10,11 @@ hypura_model *load_model(const Options *options, LoadWish wish, int *status)
     hypura_model_options wanted = HYPURA_MODEL_OPTIONS_INIT;
     hypura_error err = {0};
 
+    if (options->trace && input_holds_model(options->trace)) {
+        *status = report_usage(
+            "cannot record", "another name", "--trace: %s holds a model", options->trace);
+        return NULL;
+    }
     wanted.need = wish.need;
     wanted.memory = options->memory;
     wanted.weights = options->weights;
@@ -22,6 +28,7 @@ hypura_model *load_model(const Options *options, LoadWish wish, int *status)
     wanted.n_ubatch = (uint32_t)options->n_ubatch.value;
     wanted.n_logit_rows = wish.n_logit_rows;
     wanted.heat_map = options->heat_map ? options->heat_map : "auto";
+    wanted.trace = options->trace;
     wanted.f32_activations = options->f32_activations;
     wanted.override_kv = options->override_kv.texts;
     wanted.n_override_kv = options->override_kv.n;

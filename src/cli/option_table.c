@@ -32,6 +32,8 @@ static const OptionRow rows[] = {
         "a folder or file on the drive in question (default: this folder)"},
     {{"--scratch"}, OPTION_SIZE, OPTIONS_OF_THE_VERB, V(PROFILE), TO(scratch), "SIZE", NULL, 0, 0,
         "write a file of SIZE into DIR, read that, and remove it"},
+    {{"--perfetto"}, OPTION_TEXT, OPTIONS_OF_THE_VERB, V(REPLAY), TO(perfetto), "FILE", NULL, 0, 0,
+        "write the recorded timeline to FILE, as JSON that Perfetto shows"},
     {{"--budgets"}, OPTION_TEXT, OPTIONS_OF_THE_VERB, V(BENCH), TO(budgets), "LIST", NULL, 0, 0,
         "budgets of the weights: min,25%,4G,all (default: that of --weights, else all)"},
     {{"-n", "--predict", "--n-predict"}, OPTION_INTEGER, OPTIONS_OF_THE_VERB, V(BENCH), TO(n_tokens), "N", NULL, 1, 65536,
@@ -113,6 +115,8 @@ static const OptionRow rows[] = {
 
     {{"--json"}, OPTION_FLAG, OPTIONS_GENERAL, V(PROFILE) | V(DOCTOR) | V(INSPECT) | V(PLAN) | V(BENCH) | V(PERPLEXITY) | V(KCHECK) | V(REPLAY) | V(VERSION) | V(HELP), TO(json), NULL, NULL, 0, 0,
         "write one JSON document"},
+    {{"--trace"}, OPTION_TEXT, OPTIONS_GENERAL, V(RUN) | V(LOGITS) | V(PERPLEXITY), TO(trace), "FILE", NULL, 0, 0,
+        "record uses of experts, reads and stalls into FILE, for 'hypura replay'"},
     {{"--stats"}, OPTION_OPTIONAL_TEXT, OPTIONS_GENERAL, RUNS_MODEL, TO(stats), "FILE", NULL, 0, 0,
         "write statistics as JSON to standard error, or to FILE"},
     {{"-v", "--verbose"}, OPTION_LEVEL, OPTIONS_GENERAL, ALL_VERBS, TO(verbosity), NULL, NULL, 0, 0,

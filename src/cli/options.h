@@ -76,7 +76,8 @@ typedef struct Options {
     const char **arguments; // besides MODEL, in order; owned
     size_t n_arguments;
 
-    const char *model_option, *prompt, *file, *output, *tokens, *type, *size, *router, *budgets;
+    const char *model_option, *prompt, *file, *output, *tokens, *type, *size, *router, *budgets,
+        *trace, *perfetto;
     bool raw, special, pieces, layers, list, force, bench, json;
     bool special_omitted; // --no-add-special
     OptionInteger n_tokens, start, n_prompt, n_parallel, n_pairs;

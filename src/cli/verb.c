@@ -67,7 +67,8 @@ static const VerbRow verb_rows[VERBS] = {
         "Ends with status 7 when a kernel differs.\n",
         false, 0, 0},
     [VERB_REPLAY] = {"replay", "TRACE", "run recorded accesses through cache policies",
-        "TRACE is routing as text (phase,token,layer,rank,expert). Hit rates are of the decode\n"
+        "TRACE is a run recorded with --trace, or routing as text\n"
+        "(phase,token,layer,rank,expert). Hit rates are of the decode\n"
         "part, from a cold cache; belady knows what comes, static is the best fixed set.\n",
         false, 0, 1},
     [VERB_VERSION] = {"version", "", "show the version", "", false, 0, 0},

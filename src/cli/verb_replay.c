@@ -1,6 +1,7 @@
 /* `hypura replay`: recorded accesses through cache policies at other budgets. */
 #include "cli/verbs.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "cli/report.h"
 #include "cli/terminal.h"
 #include "store/replay.h"
+#include "store/trace_read.h"
 
 #define BUDGETS_MAX       32
 #define BUDGET_TEXT_BYTES 32
@@ -122,6 +124,34 @@ static int write_results(const Trace *trace, const Budgets *budgets, bool as_jso
     return terminal_write_json("replay", out);
 }
 
+static bool read_trace(Trace *trace, StringView data, Error *err)
+{
+    if (trace_is_recorded(data)) return trace_read_recorded(trace, data, err);
+    return trace_read_route(trace, data, err);
+}
+
+static int write_timeline(const Options *options, StringView data)
+{
+    const char *path = options->perfetto;
+    Error err = {0};
+
+    if (input_holds_model(path))
+        return report_usage("replay", "another name", "--perfetto: %s holds a model", path);
+    if (!trace_is_recorded(data))
+        return report_usage("replay", "a trace of --trace", "--perfetto: %s has no times in it",
+            options->arguments[0]);
+    FILE *stream = fopen(path, "w");
+    if (!stream) {
+        error_set(&err, ERROR_WRITE, "%s: %s", path, strerror(errno));
+        return report_error("replay", &err);
+    }
+    bool ok = trace_write_timeline(data, stream, &err);
+    if (fclose(stream) != 0 && ok)
+        ok = error_set(&err, report_write_error_id(errno, ERROR_OUTPUT), "%s", strerror(errno));
+    if (!ok) error_at(&err, "%s", path);
+    return ok ? STATUS_OK : report_error("replay", &err);
+}
+
 int verb_replay(const Options *options)
 {
     const char *list = options->budgets ? options->budgets : BUDGETS_DEFAULT;
@@ -134,8 +164,13 @@ int verb_replay(const Options *options)
     if (options->n_arguments < 1)
         return report_usage("replay", "hypura replay TRACE", "TRACE is needed");
     bool ok = input_read(options->arguments[0], &text, &err);
-    if (ok && !trace_read_route(&trace, (StringView){text.data, text.n_bytes}, &err))
-        ok = error_at(&err, "%s", options->arguments[0]);
+    StringView data = {text.data, text.n_bytes};
+    if (ok && options->perfetto) {
+        status = write_timeline(options, data);
+        input_free(&text);
+        return status;
+    }
+    if (ok && !read_trace(&trace, data, &err)) ok = error_at(&err, "%s", options->arguments[0]);
     input_free(&text);
     if (ok && parse_budgets(&trace, list, &budgets, &err))
         status = write_results(&trace, &budgets, options->json);

@@ -97,6 +97,7 @@ static bool parse_options(const hypura_model_options *in, LoadOptions *out, Erro
     out->isa = in->isa;
     out->f32_activations = in->f32_activations;
     out->heat_map = heat_map == 1;
+    out->trace_path = in->trace;
     out->sandbox = in->sandbox;
     out->write_paths = in->write_paths;
     out->n_write_paths = (uint32_t)in->n_write_paths;

@@ -122,7 +122,8 @@ static bool open_store(Loaded *loaded, const LoadOptions *options, Error *err)
         .files = gguf_shards(loaded->gguf),
         .n_files = gguf_n_shards(loaded->gguf),
         .backend = options->backend,
-        .direct = options->direct};
+        .direct = options->direct,
+        .trace_path = options->trace_path};
 
     loaded->store = store_create(&loaded->map, &store, err);
     return loaded->store && heat_map_use(&loaded->heat_map, loaded->store, err);

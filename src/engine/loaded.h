@@ -27,7 +27,8 @@ typedef struct LoadOptions {
     bool f32_activations;
     const GgufOverride *overrides; // borrowed until the model is closed
     size_t n_overrides;
-    bool heat_map; // start from what earlier runs used most, and save it (heat_map.h)
+    bool heat_map;          // start from what earlier runs used most, and save it (heat_map.h)
+    const char *trace_path; // NULL: the run is not recorded
     bool sandbox;
     const char *const *write_paths;
     uint32_t n_write_paths;

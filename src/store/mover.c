@@ -23,6 +23,8 @@
 #define FAILURE_SHORT    (-2) // reads end again and again before they get anywhere
 #define FAILURE_TOO_MUCH (-3) // a completion says more bytes than were asked for
 
+_Static_assert(MOVER_DEPTH <= RECORD_LANES, "each request in flight has a lane");
+
 /* ---- queues ---- */
 
 static void queue_push(Mover *mover, Slot *slot, MovePurpose queue)
@@ -225,6 +227,7 @@ static ReadRequest make_request(Mover *mover, Transfer *transfer)
 
     transfer->serial = ++mover->serial;
     transfer->is_in_flight = true;
+    if (mover->recorder) mover->recorder->begin_ns[index] = clock_now_ns();
     mover->n_in_flight++;
     mover->bytes_in_flight += n_bytes;
     if (transfer->is_load) mover->load_bytes_in_flight += n_bytes;
@@ -367,6 +370,18 @@ static void judge_bytes(Mover *mover, Transfer *transfer, uint32_t n_bytes)
     retry_transfer(mover, transfer, FAILURE_SHORT);
 }
 
+static void record_completion(Mover *mover, uint32_t index, int64_t result)
+{
+    uint64_t begin_ns = mover->recorder->begin_ns[index];
+
+    recorder_add(mover->recorder, (Record){.kind = RECORD_READ,
+                                      .detail = (uint8_t)mover->transfers[index].slot->read.purpose,
+                                      .lane = (uint16_t)index,
+                                      .begin_ns = begin_ns,
+                                      .duration_ns = clock_now_ns() - begin_ns,
+                                      .n_bytes = result > 0 ? (uint64_t)result : 0});
+}
+
 static void judge_completion(Mover *mover, const ReadCompletion *completion)
 {
     uint32_t index = (uint32_t)completion->tag;
@@ -384,6 +399,7 @@ static void judge_completion(Mover *mover, const ReadCompletion *completion)
     mover->n_in_flight--;
     mover->bytes_in_flight -= asked_bytes;
     if (transfer->is_load) mover->load_bytes_in_flight -= asked_bytes;
+    if (mover->recorder) record_completion(mover, index, completion->result);
     if (completion->result > 0) mover->spell_bytes += (uint64_t)completion->result;
 
     if (completion->result > asked_bytes)
@@ -428,6 +444,9 @@ bool mover_wait(Mover *mover, Error *err)
     bool is_done = reap(mover, READ_WAIT, err);
     uint64_t end_ns = clock_now_ns();
     mover->counters.stall_ns += end_ns - begin_ns;
+    if (mover->recorder)
+        recorder_add(mover->recorder,
+            (Record){.kind = RECORD_STALL, .begin_ns = begin_ns, .duration_ns = end_ns - begin_ns});
     count_spell(mover, end_ns);
     return is_done;
 }

@@ -8,6 +8,7 @@
 #define HYPURA_STORE_MOVER_H
 
 #include "store/slot.h"
+#include "store/trace_record.h"
 #include "sys/read.h"
 
 #define MOVER_DEPTH             64         // requests in flight
@@ -75,6 +76,7 @@ typedef struct Mover {
     bool is_unchecked;             // bytes came since the files were last seen to be unchanged
     bool is_broken;                // the reader failed as a whole: nothing moves any more
     Error broken;                  // why
+    Recorder *recorder;            // borrowed; NULL: nothing is recorded
     MoverCounters counters;
 } Mover;
 

@@ -26,6 +26,7 @@ struct Store {
     Cache cache;
     Rows rows;
     Shrink shrink;
+    Recorder recorder;
     uint64_t expert_bytes, row_bytes; // payload that passes used, beside dense's
     uint64_t n_passes;
     bool is_in_pass;
@@ -104,6 +105,24 @@ static bool start_filling(Store *store, Error *err)
     return mover_submit(&store->mover, err);
 }
 
+/* Layers whose experts differ in bytes are told apart; experts of one layer do not differ. */
+static bool start_trace(Store *store, const char *path, Error *err)
+{
+    const BlockMap *map = store->map;
+    if (!path) return true;
+
+    uint64_t *expert_bytes =
+        mem_alloc_array(MEM_OTHER, map->n_expert_layers, sizeof(uint64_t), err);
+    if (!expert_bytes) return false;
+    for (uint32_t i = 0; i < map->n_expert_layers; i++)
+        expert_bytes[i] = expert_payload_bytes(&map->experts[blocks_expert_index(map, i, 0)]);
+    bool ok = recorder_open(
+        &store->recorder, path, expert_bytes, map->n_expert_layers, map->n_expert, err);
+    mem_free(MEM_OTHER, expert_bytes);
+    if (ok) store->mover.recorder = &store->recorder;
+    return ok;
+}
+
 /* What every offset, length and address will be a multiple of. */
 static uint32_t find_alignment(const StoreOptions *options)
 {
@@ -122,6 +141,7 @@ Store *store_create(const BlockMap *map, const StoreOptions *options, Error *err
         goto fail;
     if (!map_memory(store, err) || !lay_out(store, err)) goto fail;
     if (!start_mover(store, options, err)) goto fail;
+    if (!start_trace(store, options->trace_path, err)) goto fail;
     shrink_init(&store->shrink, &store->cache_places, &store->dense, &store->rows, &store->cache,
         &store->mover);
     if (!read_trunk(store, err) || !start_filling(store, err)) goto fail;
@@ -138,6 +158,7 @@ void store_free(Store *store)
 {
     if (!store) return;
     mover_destroy(&store->mover); // first: until it returns, memory belongs to reads
+    recorder_close(&store->recorder);
     cache_destroy(&store->cache);
     rows_destroy(&store->rows);
     dense_destroy(&store->dense);
@@ -217,6 +238,43 @@ const uint8_t *store_trunk(const Store *store, uint32_t index)
     return slot_payload(&store->trunk[index], 0, store->plan.alignment);
 }
 
+/* ---- trace ---- */
+
+static void record_span(Store *store, RecordKind kind, uint32_t lane, uint64_t begin_ns)
+{
+    if (!store->recorder.is_open) return;
+    recorder_add(&store->recorder, (Record){.kind = (uint8_t)kind,
+                                       .lane = (uint16_t)lane,
+                                       .begin_ns = begin_ns,
+                                       .duration_ns = clock_now_ns() - begin_ns});
+}
+
+static uint32_t outcome_of_want(const Store *store, const CacheWant *want)
+{
+    if (want->slot == CACHE_NO_SLOT) return RECORD_MISS;
+    const Slot *slot = &store->cache.slots[want->slot];
+    if (slot->state == SLOT_READY) return RECORD_HIT;
+    return slot->read.purpose == MOVE_LOAD ? RECORD_LOAD : RECORD_MISS;
+}
+
+static void record_uses(Store *store, const ExpertCall *call)
+{
+    uint32_t n_choices = 0;
+
+    for (uint32_t i = 0; i < call->n; i++) n_choices += call->n_rows ? call->n_rows[i] : 1;
+    uint32_t prompt = n_choices > store->map->n_expert_used ? RECORD_PROMPT : 0;
+    for (uint32_t i = 0; i < call->n; i++) {
+        const CacheWant *want = &store->cache.wants[i];
+        recorder_add(&store->recorder,
+            (Record){.kind = RECORD_USE,
+                .detail = (uint8_t)(outcome_of_want(store, want) | prompt),
+                .lane = (uint16_t)call->layer,
+                .number = call->experts[i],
+                .begin_ns = store->experts_begun_ns,
+                .n_bytes = expert_payload_bytes(&store->map->experts[want->block])});
+    }
+}
+
 /* ---- passes ---- */
 
 void store_expect_headless(Store *store, uint32_t n_passes)
@@ -239,6 +297,7 @@ bool store_pass_end(Store *store, Error *err)
     assert(store->is_in_pass);
     if (!mover_check_files(&store->mover, err)) return false;
     store->is_in_pass = false;
+    record_span(store, RECORD_PASS, 0, store->pass_begun_ns);
     store->pass_ns += clock_now_ns() - store->pass_begun_ns;
     store->n_passes++;
     return true;
@@ -283,6 +342,7 @@ bool store_experts_begin(Store *store, const ExpertCall *call, Error *err)
     store->experts_begun_ns = clock_now_ns();
     store->experts_begun_stall_ns = store->mover.counters.stall_ns;
     cache_begin(&store->cache, &store->mover, call);
+    if (store->recorder.is_open) record_uses(store, call);
     return mover_submit(&store->mover, err);
 }
 
@@ -293,6 +353,7 @@ bool store_experts_next(Store *store, ExpertWave *wave, Error *err)
         store->expert_bytes +=
             expert_payload_bytes(&store->map->experts[store->cache.wants[wave->which[i]].block]);
     if (wave->n_blocks == 0) {
+        record_span(store, RECORD_LAYER, store->cache.layer, store->experts_begun_ns);
         store->experts_ns += clock_now_ns() - store->experts_begun_ns;
         store->experts_stall_ns += store->mover.counters.stall_ns - store->experts_begun_stall_ns;
     }

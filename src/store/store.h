@@ -20,7 +20,8 @@ typedef struct StoreOptions {
     uint32_t n_files;
     ReadBackend backend;
     DirectMode direct;
-    struct ReadSim *sim; // READ_SIM only
+    struct ReadSim *sim;    // READ_SIM only
+    const char *trace_path; // where the run is recorded (trace_record.h); NULL: nowhere
 } StoreOptions;
 
 /* Fixed at creation. */

@@ -72,3 +72,41 @@ TEST(what_is_wrong_is_named)
     CHECK(strstr(program.err, "TRACE is needed"));
     CHECK(RUN(&program, "replay", "/nonexistent") == 2);
 }
+
+/* What a run recorded is what its statistics say. */
+TEST(a_run_is_recorded_and_replayed)
+{
+    if (!json_available()) TEST_SKIP("this build has no JSON library");
+    char path[256], timeline[256];
+    Error err = {0};
+    snprintf(path, sizeof path, "%s/run.trace", harness_temporary_folder());
+    snprintf(timeline, sizeof timeline, "%s/run.json", harness_temporary_folder());
+
+    CHECK(RUN(&program, "run", MIXTURE, "--raw", "--temp", "0", "-n", "12", "--weights", "25%",
+              "Once upon a time")
+          == 0);
+    static char text[PROGRAM_BYTES_MAX + 1];
+    memcpy(text, program.out, program.n_out + 1);
+    CHECK(RUN(&program, "run", MIXTURE, "--raw", "--temp", "0", "-n", "12", "--weights", "25%",
+              "--trace", path, "Once upon a time")
+          == 0);
+    CHECK(strcmp(program.out, text) == 0); // the same tokens
+    CHECK(RUN(&program, "replay", path, "--budgets", "25%", "--json") == 0);
+    Json *document = json_parse((StringView){program.out, program.n_out}, &err);
+    CHECK(json_count(json_get(document, "policies")) == 7);
+    CHECK(json_get_i64(json_get(document, "layers"), 0) == 6);
+    json_free(document);
+    CHECK(RUN(&program, "replay", path, "--perfetto", timeline) == 0);
+    CHECK(program.n_out == 0 && access(timeline, F_OK) == 0);
+    CHECK(RUN(&program, "replay", write_trace(ROWS), "--perfetto", timeline) == 2);
+    CHECK(RUN(&program, "replay", path, "--perfetto", MIXTURE) == 2);
+}
+
+TEST(a_trace_that_cannot_be_written_never_stops_a_run)
+{
+    CHECK(RUN(&program, "run", MIXTURE, "--raw", "-n", "2", "--trace", "/dev/full", "a") == 0);
+    CHECK(strstr(program.err, "/dev/full: the trace ends here: No space left"));
+    CHECK(RUN(&program, "run", MIXTURE, "--raw", "--trace", MIXTURE, "a") == 2);
+    CHECK(strstr(program.err, "holds a model"));
+    CHECK(RUN(&program, "run", MIXTURE, "--raw", "--trace", "/nonexistent/x", "a") == 5);
+}
