@@ -49,7 +49,7 @@ hypura_bound bound_of(const TokenWork *work, const Ceilings *ceilings)
         double per_s;
     } all[] = {{"layers", bound.layers_per_s}, {"drive", bound.drive_per_s},
         {"memory", bound.memory_per_s}, {"compute", bound.compute_per_s}};
-    double least = INFINITY;
+    double least = (double)INFINITY;
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         if (!(all[i].per_s < least)) continue; // NAN is less than nothing
         least = all[i].per_s;
