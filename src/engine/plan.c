@@ -326,7 +326,12 @@ void plan_make(
         TokenWork work = token_work(&p, n_prompt, s);
         Ceilings ceilings = ceilings_of(&p, &work, s);
         double first = prompt_seconds(&p, n_prompt, s);
-        set_range(&plan->generate_per_s, s, 1 / bound_expected_seconds(&work, &ceilings));
+        double seconds = bound_expected_seconds(&work, &ceilings);
+        // Compute is of products alone: more threads than memory feeds, or a slower memory, show
+        // here. A guess of memory says nothing against products that were measured.
+        if (plan->memory_is_known || (!plan->compute_is_known && s != HIGH))
+            seconds = fmax(seconds, work.pass_bytes / ceilings.memory_bytes_per_s);
+        set_range(&plan->generate_per_s, s, 1 / seconds);
         set_range(&plan->prompt_per_s, s, n_prompt / first);
         set_range(&plan->first_token_seconds, s == LOW ? HIGH : s == HIGH ? LOW : s, first);
         fill_bytes(&work, s, plan);
