@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-#define OVERLAP      6.0     // 12 % more than the longer one where both take as long; fitted
+#define OVERLAP      6.0     // 12 % more than the longer one where both take as long; an estimate
 #define SPELL_NS_MIN 1000000 // shorter waits tell little of a drive
 
 static double per_s(double seconds)

@@ -13,7 +13,8 @@
 
 #define PROMPT_DEFAULT 512
 
-// What waking the workers, norms and the like cost a layer; measured on two cores (docs/tiers.md).
+// What waking the workers, norms and the like cost a layer: an estimate from runs on two cores
+// (docs/tiers.md).
 #define LAYER_SECONDS        6e-6
 #define EXPERT_LAYER_SECONDS 12e-6 // routing, three more hand-outs
 

@@ -77,7 +77,7 @@ static void measure_experts(Residency *plan, const BlockMap *map)
 }
 
 /* Slots that huge pages hold without a rest: a read into two of them, or into the small pages
- * after the last, takes 10 to 25 % longer (docs/adr/0007). */
+ * after the last, takes 10 to 25 % longer (docs/adr/0009). */
 static uint64_t ring_slot_bytes(uint64_t place_bytes)
 {
     uint64_t slot_bytes = places_unit_bytes(1);

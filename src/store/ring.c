@@ -63,7 +63,7 @@ static void ask_for_next(Ring *ring, Mover *mover, Slot *slot)
 
 /* How many reads may still be asked for. Drives that report reads in bundles (virtual ones,
  * interrupt coalescing) end all that fly at once: only with as many slots to spare the next
- * bundle flies while this one is computed on (docs/adr/0007). Of less than four all may fly. */
+ * bundle flies while this one is computed on (docs/adr/0009). Of less than four all may fly. */
 static uint32_t count_room(const Ring *ring)
 {
     uint32_t n_max = ring->n_slots < 4 ? ring->n_slots : ring->n_slots / 2;
