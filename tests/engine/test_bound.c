@@ -19,25 +19,25 @@ static const struct {
     const char *label, *name; // of the least
     TokenWork work;
     Ceilings ceilings;
-    double drive, memory, compute, layers; // NAN: null
+    double drive, memory, compute, layers; // (double)NAN: null
 } cases[] = {
     // pass, missing, of experts, other s, experts s, miss rate, used | drive, memory
     {"dense, half of it streams", "drive",
-     {4 * GB, 2 * GB, 0, 0.1, 0, 0, 0}, {4 * GB, 50 * GB}, 2, 12.5, 10, NAN},
+     {4 * GB, 2 * GB, 0, 0.1, 0, 0, 0}, {4 * GB, 50 * GB}, 2, 12.5, 10, (double)NAN},
     {"dense, resident, slow memory", "memory",
-     {4 * GB, 0, 0, 0.1, 0, 0, 0}, {4 * GB, 20 * GB}, NAN, 5, 10, NAN},
+     {4 * GB, 0, 0, 0.1, 0, 0, 0}, {4 * GB, 20 * GB}, (double)NAN, 5, 10, (double)NAN},
     {"dense, resident, slow cores", "compute",
-     {4 * GB, 0, 0, 0.25, 0, 0, 0}, {4 * GB, 50 * GB}, NAN, 12.5, 4, NAN},
+     {4 * GB, 0, 0, 0.25, 0, 0, 0}, {4 * GB, 50 * GB}, (double)NAN, 12.5, 4, (double)NAN},
     {"a mixture that misses everything", "layers",
      {2 * GB, 1 * GB, 1 * GB, 0.05, 0.05, 1, 8}, {4 * GB, 50 * GB}, 4, 25, 10, 1 / 0.3},
     {"a mixture with fast reads is bound by its experts' compute", "layers",
      {2 * GB, 0.1 * GB, 0.1 * GB, 0.05, 0.05, 1, 8}, {4 * GB, 50 * GB}, 40, 25, 10, 10},
     {"a mixture with all in memory", "compute",
-     {2 * GB, 0, 0, 0.05, 0.05, 0, 8}, {4 * GB, 50 * GB}, NAN, 25, 10, NAN},
+     {2 * GB, 0, 0, 0.05, 0.05, 0, 8}, {4 * GB, 50 * GB}, (double)NAN, 25, 10, (double)NAN},
     {"nothing is known", NULL,
-     {4 * GB, 2 * GB, 0, 0, 0, 0, 0}, {0, 0}, NAN, NAN, NAN, NAN},
+     {4 * GB, 2 * GB, 0, 0, 0, 0, 0}, {0, 0}, (double)NAN, (double)NAN, (double)NAN, (double)NAN},
     {"nothing was done", NULL,
-     {0, 0, 0, 0, 0, 0, 0}, {4 * GB, 50 * GB}, NAN, NAN, NAN, NAN},
+     {0, 0, 0, 0, 0, 0, 0}, {4 * GB, 50 * GB}, (double)NAN, (double)NAN, (double)NAN, (double)NAN},
 };
 // clang-format on
 
@@ -68,7 +68,7 @@ TEST(misses_that_come_in_clusters_cost_more_than_their_mean)
     CHECK(near(bound_of(&work, &ceilings).layers_per_s, 1 / seconds));
 }
 
-/* NAN is none. */
+/* (double)NAN is none. */
 static double least_of(double a, double b, double c)
 {
     double values[] = {a, b, c}, least = (double)INFINITY;
