@@ -17,6 +17,8 @@ static uint64_t reserve_bytes(const Budget *reserve, uint64_t available)
 {
     uint64_t n_bytes = available / 8 > RESERVE_BYTES_MIN ? available / 8 : RESERVE_BYTES_MIN;
 
+    // A small machine or container is shared evenly rather than refused.
+    if (n_bytes > available / 2) n_bytes = available / 2;
     if (reserve->unit == BUDGET_BYTES) n_bytes = reserve->n_bytes;
     if (reserve->unit == BUDGET_PERCENT)
         n_bytes = (uint64_t)((double)available * reserve->percent / 100);

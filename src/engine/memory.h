@@ -26,8 +26,9 @@ typedef struct MemoryPlan {
 
 /*
  * `memory`: bytes, percent of physical memory, or default: what is available now less
- * `reserve` (default: the larger of 1 GiB and an eighth). Fewer rows a pass are tried before
- * giving up (a row's bits do not depend on it). BUDGET: names the number that would do.
+ * `reserve` (default: the larger of 1 GiB and an eighth, but no more than half). Fewer rows a
+ * pass are tried before giving up (a row's bits do not depend on it). BUDGET: names the number
+ * that would do.
  */
 CHECKED bool memory_plan(MemoryPlan *out, const Budget *memory, const Budget *reserve,
     const MemoryNeeds *needs, Error *err);

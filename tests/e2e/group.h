@@ -57,7 +57,7 @@ static inline uint64_t read_group(const char *folder, const char *name)
     return value;
 }
 
-/* Generates n_tokens with a budget, in the group if there is one, with statistics if the build
+/* Generates n_tokens with a budget (NULL: what there is to spare), in the group if there is one, with statistics if the build
  * can write them; the exit status, or 128 +
  * signal. */
 static inline int run_in_group(
@@ -71,10 +71,10 @@ static inline int run_in_group(
         int null = open("/dev/null", O_WRONLY);
         if (folder && !write_group(folder, "tasks", (uint64_t)getpid())) _exit(99);
         dup2(null, 1);
-        execl(HYPURA_PROGRAM, "hypura", "run", model, "--raw", "-q", "--memory", memory, "--ctx",
-            "1024", "--threads", "2", "--seed", "1", "-n", n_tokens,
-            "Once upon a time there was a king", json_available() ? stats_option : (char *)NULL,
-            (char *)NULL);
+        execl(HYPURA_PROGRAM, "hypura", "run", model, "--raw", "-q", memory ? "--memory" : "--io",
+            memory ? memory : "auto", "--ctx", "1024", "--threads", "2", "--seed", "1", "-n",
+            n_tokens, "Once upon a time there was a king",
+            json_available() ? stats_option : (char *)NULL, (char *)NULL);
         _exit(98);
     }
     int status = 0;

@@ -23,6 +23,18 @@ TEST(a_run_fits_a_control_group_of_its_budget)
     rmdir(folder);
 }
 
+TEST(a_small_group_needs_no_budget_to_be_given)
+{
+    const char *why, *folder = make_group(&why);
+    if (!folder) TEST_SKIP(why);
+
+    if (CHECK(write_group(folder, "memory.limit_in_bytes", 300u << 20))) {
+        CHECK(run_in_group(folder, MODEL_PATH, NULL, "8") == 0);
+        CHECK(read_group(folder, "memory.failcnt") == 0);
+    }
+    rmdir(folder);
+}
+
 TEST(the_statistics_keep_the_promise)
 {
     if (!json_available()) TEST_SKIP("this build has no JSON library");
