@@ -13,7 +13,8 @@
 
 #define ROUNDS        2
 #define N_COLS        4096
-#define JOB_ROWS      256 // weight rows of a job
+#define JOB_ROWS      256 // weight rows of a job, at most
+#define WORKER_ROWS   32  // of these, a worker's part where many rows take long anyway
 #define JOBS_MAX      8
 #define ROWS_MAX      512
 #define WEIGHT_BYTE   0x11
@@ -29,6 +30,13 @@ typedef struct ComputeRun {
     uint64_t at_bytes;     // where the next job begins
 } ComputeRun;
 
+/* Weight rows of a job. */
+static uint32_t rows_for(uint32_t n_rows, uint32_t n_workers)
+{
+    uint32_t n = n_rows > 64 ? WORKER_ROWS * n_workers : JOB_ROWS;
+    return n < JOB_ROWS ? n : JOB_ROWS;
+}
+
 /* Jobs of one call: with many rows a single one takes long enough. */
 static uint32_t jobs_for(uint32_t n_rows)
 {
@@ -38,8 +46,9 @@ static uint32_t jobs_for(uint32_t n_rows)
 /* One call; returns the bytes of weights it went through. */
 static uint64_t multiply_once(ComputeRun *run, QuantType type, const Acts *acts)
 {
-    uint64_t row_bytes = quant_row_bytes(type, N_COLS), job_bytes = JOB_ROWS * row_bytes;
     uint32_t n_jobs = jobs_for(acts->n_rows);
+    uint32_t n_out = rows_for(acts->n_rows, run->compute.n_workers);
+    uint64_t row_bytes = quant_row_bytes(type, N_COLS), job_bytes = n_out * row_bytes;
     MatmulJob jobs[JOBS_MAX];
 
     for (uint32_t j = 0; j < n_jobs; j++) {
@@ -48,7 +57,7 @@ static uint64_t multiply_once(ComputeRun *run, QuantType type, const Acts *acts)
         jobs[j] = (MatmulJob){.type = type,
             .w = run->weights.data + run->at_bytes,
             .row_bytes = row_bytes,
-            .n_out = JOB_ROWS,
+            .n_out = n_out,
             .y = y,
             .y_stride = JOB_ROWS,
             .acts = acts};
@@ -68,14 +77,18 @@ static double window_rate(ComputeRun *run, QuantType type, uint32_t n_rows, uint
         .room = run->acts.data,
         .room_bytes = run->acts.n_bytes};
     const Acts *acts = input_acts(&run->compute, &input, compute_act_kind(&run->compute, type));
-    uint64_t n_bytes = 0, elapsed_ns;
-
-    multiply_once(run, type, acts); // wakes the workers
     uint64_t start_ns = clock_now_ns();
-    do {
-        n_bytes += multiply_once(run, type, acts);
-        elapsed_ns = clock_now_ns() - start_ns;
-    } while (elapsed_ns < window_ns || elapsed_ns == 0);
+    uint64_t n_bytes = multiply_once(run, type, acts); // wakes the workers
+    uint64_t elapsed_ns = clock_now_ns() - start_ns;
+
+    if (elapsed_ns < window_ns || elapsed_ns == 0) { // else it is a window of its own
+        n_bytes = 0;
+        start_ns = clock_now_ns();
+        do {
+            n_bytes += multiply_once(run, type, acts);
+            elapsed_ns = clock_now_ns() - start_ns;
+        } while (elapsed_ns < window_ns || elapsed_ns == 0);
+    }
     return (double)n_bytes * 1e9 / (double)elapsed_ns;
 }
 
@@ -119,20 +132,20 @@ static void run_close(ComputeRun *run)
     pages_unmap(&run->y, MEM_OTHER);
 }
 
-/* The facts to be, without their figures; the number of types times threads times rows. */
+/* The facts to be, without their figures: few rows first, so that an early end, or a slow processor
+ * whose windows take longer than their share, leaves something of each type. */
 static void list_facts(const Kernels *kernels, uint32_t n_threads_max, Facts *facts)
 {
-    for (uint32_t type = 0; type < QUANT_TYPES_END; type++) {
-        if (!kernels->matmul[type] || !quant_find(type)) continue;
-        for (uint32_t n_threads = 1;; n_threads = n_threads_max) {
-            for (size_t i = 0; i < COUNT(row_counts); i++) {
+    for (size_t i = 0; i < COUNT(row_counts); i++)
+        for (uint32_t type = 0; type < QUANT_TYPES_END; type++) {
+            if (!kernels->matmul[type] || !quant_find(type)) continue;
+            for (uint32_t n_threads = 1;; n_threads = n_threads_max) {
                 assert(facts->n_compute < FACTS_COMPUTE_MAX);
                 facts->compute[facts->n_compute++] = (ComputeFact){
                     .type = (QuantType)type, .n_threads = n_threads, .n_rows = row_counts[i]};
+                if (n_threads == n_threads_max) break;
             }
-            if (n_threads == n_threads_max) break;
         }
-    }
 }
 
 /* Drops those that had no window, and makes means of sums. */
@@ -151,9 +164,9 @@ static void settle_facts(Facts *facts, const uint32_t *n_windows)
     facts->n_compute = n;
 }
 
-/* All facts of one number of threads, twice. False: ended early. */
-static bool run_round(ComputeRun *run, uint64_t window_ns, Facts *facts, uint32_t *n_windows,
-    const MeasureOptions *options, uint32_t *n_done)
+/* All facts of one number of threads. False: ended early, or the time is up. */
+static bool run_round(ComputeRun *run, uint64_t window_ns, uint64_t end_ns, Facts *facts,
+    uint32_t *n_windows, const MeasureOptions *options, uint32_t *n_done)
 {
     for (uint32_t i = 0; i < facts->n_compute; i++) {
         ComputeFact *fact = &facts->compute[i];
@@ -161,6 +174,7 @@ static bool run_round(ComputeRun *run, uint64_t window_ns, Facts *facts, uint32_
         fact->bytes_per_s += window_rate(run, fact->type, fact->n_rows, window_ns);
         n_windows[i]++;
         if (!measure_goes_on(options, ++*n_done, facts->n_compute * ROUNDS)) return false;
+        if (end_ns > 0 && clock_now_ns() > end_ns) return false;
     }
     return true;
 }
@@ -177,13 +191,14 @@ bool measure_compute(const Kernels *kernels, uint32_t n_threads_max, uint64_t n_
     snprintf(facts->isa, sizeof(facts->isa), "%s", kernels->isa);
     list_facts(kernels, n_threads_max, facts);
     uint64_t window_ns = options->budget_ns / (facts->n_compute * ROUNDS);
+    uint64_t end_ns = options->budget_ns > 0 ? clock_now_ns() + options->budget_ns / 4 * 5 : 0;
     for (uint32_t turn = 0; goes_on && turn < 2 * ROUNDS; turn++) {
         uint32_t n_threads = turn % 2 == 0 ? 1 : n_threads_max;
         if (turn % 2 == 1 && n_threads_max == 1) continue;
         run.compute.n_workers = n_threads;
         run.compute.pool = pool_create(n_threads, err);
         ok = goes_on = run.compute.pool;
-        if (ok) goes_on = run_round(&run, window_ns, facts, n_windows, options, &n_done);
+        if (ok) goes_on = run_round(&run, window_ns, end_ns, facts, n_windows, options, &n_done);
         pool_free(run.compute.pool);
     }
     run_close(&run);

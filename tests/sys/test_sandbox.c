@@ -597,9 +597,9 @@ static void replace_what_is_open(const void *argument)
 {
     (void)argument;
     int open_before = open(existing, O_WRONLY);
-    (void)enter();
+    SandboxReport report = enter();
     CHECK(ftruncate(open_before, 0) == 0 && write(open_before, "new", 3) == 3);
-    CHECK(open(existing, O_WRONLY) == -1);
+    if (report.seccomp || report.landlock_abi > 0) CHECK(open(existing, O_WRONLY) == -1);
 }
 
 TEST(sandbox_lets_an_open_file_be_replaced_without_a_write_path)
