@@ -57,9 +57,8 @@ static inline uint64_t read_group(const char *folder, const char *name)
     return value;
 }
 
-/* Generates n_tokens with a budget (NULL: what there is to spare), in the group if there is one, with statistics if the build
- * can write them; the exit status, or 128 +
- * signal. */
+/* Generates n_tokens with a budget (NULL: what there is to spare), in the group if there is one,
+ * with statistics if the build can write them; the exit status, or 128 + signal. */
 static inline int run_in_group(
     const char *folder, const char *model, const char *memory, const char *n_tokens)
 {
