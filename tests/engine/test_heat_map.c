@@ -106,8 +106,10 @@ TEST(a_warm_start_misses_less_and_gives_the_same_tokens)
     CHECK_BITS(cold.tokens, warm.tokens, sizeof cold.tokens);
     CHECK(warm.stats.demanded_bytes == cold.stats.demanded_bytes);
     CHECK(warm.stats.read_load_bytes > cold.stats.read_load_bytes); // it was filled
-    // Some 10 % fewer; how many depends on how far the filling is when the first tokens ask.
-    if (!CHECK(warm.stats.read_missed_bytes <= cold.stats.read_missed_bytes / 100 * 95))
+    // Through the page cache, under an emulator, it was 9.6 %.
+    uint64_t fewer_percent = warm.stats.direct ? 10 : 5;
+    if (!CHECK(warm.stats.read_missed_bytes
+               <= cold.stats.read_missed_bytes / 100 * (100 - fewer_percent)))
         printf("  missed %llu of %llu bytes\n", (unsigned long long)warm.stats.read_missed_bytes,
             (unsigned long long)cold.stats.read_missed_bytes);
     CHECK(warm.stats.read_bytes
