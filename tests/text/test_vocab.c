@@ -24,7 +24,7 @@ TEST(the_selection_gives_the_oracles_ids_and_texts)
     if (oracle_open(&oracle, view_of(HYPURA_SOURCE_ROOT "/tests/data/text"))) {
         oracle_check(&oracle);
         CHECK(oracle.n_configs == 6);
-        CHECK(oracle.n_lines == 2618);
+        CHECK(oracle.n_lines == 1766);
     }
     oracle_close(&oracle);
 }
