@@ -23,6 +23,8 @@ typedef struct Budgets {
     size_t n;
 } Budgets;
 
+typedef ReplayResult Results[BUDGETS_MAX][REPLAY_POLICIES_END];
+
 static bool resolve_budget(const Trace *trace, const char *text, uint64_t *n_bytes, Error *err)
 {
     uint64_t all_bytes = trace_all_bytes(trace);
@@ -88,40 +90,66 @@ static void write_row(ReplayPolicy policy, uint64_t budget_bytes, const ReplayRe
         size_format(result->missed_bytes, missed));
 }
 
-/* Every policy at every budget: rows of a table, or members of `list`. */
-static bool run_all(const Trace *trace, const Budgets *budgets, Json *list, Error *err)
+/* Budgets that nobody asked for and that hold too little for this trace become the least. */
+static void raise_budgets(const Trace *trace, Budgets *budgets)
+{
+    uint64_t minimum_bytes = replay_minimum_bytes(trace);
+    size_t n = 0;
+
+    for (size_t i = 0; i < budgets->n; i++) {
+        uint64_t n_bytes = budgets->n_bytes[i];
+        if (n_bytes < minimum_bytes) n_bytes = minimum_bytes;
+        if (n == 0 || n_bytes != budgets->n_bytes[n - 1]) budgets->n_bytes[n++] = n_bytes;
+    }
+    budgets->n = n;
+}
+
+/* Every policy at every budget. */
+static bool run_all(const Trace *trace, const Budgets *budgets, Results results, Error *err)
 {
     for (size_t i = 0; i < budgets->n; i++)
-        for (int p = 0; p < REPLAY_POLICIES_END; p++) {
-            ReplayPolicy policy = (ReplayPolicy)p;
-            ReplayResult result;
-            if (!replay_run(trace, policy, budgets->n_bytes[i], &result, err)) return false;
-            if (list)
-                json_add(list, result_json(policy, budgets->n_bytes[i], &result));
-            else
-                write_row(policy, budgets->n_bytes[i], &result);
-        }
+        for (int p = 0; p < REPLAY_POLICIES_END; p++)
+            if (!replay_run(trace, (ReplayPolicy)p, budgets->n_bytes[i], &results[i][p], err))
+                return false;
     return true;
 }
 
-static int write_results(const Trace *trace, const Budgets *budgets, bool as_json)
+static void write_table(const Budgets *budgets, Results results)
 {
-    Json *list = as_json ? json_list() : NULL;
-    Error err = {0};
+    printf("%10s %8s  %-18s %8s %12s\n", "budget", "experts", "policy", "hit rate", "missed");
+    for (size_t i = 0; i < budgets->n; i++)
+        for (int p = 0; p < REPLAY_POLICIES_END; p++)
+            write_row((ReplayPolicy)p, budgets->n_bytes[i], &results[i][p]);
+}
 
-    if (!as_json)
-        printf("%10s %8s  %-18s %8s %12s\n", "budget", "experts", "policy", "hit rate", "missed");
-    if (!run_all(trace, budgets, list, &err)) {
-        json_free(list);
-        return report_error("replay", &err);
-    }
-    if (!as_json) return STATUS_OK;
-    Json *out = json_object();
+static int write_json(const Trace *trace, const Budgets *budgets, Results results)
+{
+    Json *out = json_object(), *list = json_list();
+
+    for (size_t i = 0; i < budgets->n; i++)
+        for (int p = 0; p < REPLAY_POLICIES_END; p++)
+            json_add(list, result_json((ReplayPolicy)p, budgets->n_bytes[i], &results[i][p]));
     json_set_u64(out, "layers", trace->n_layers);
     json_set_u64(out, "experts_per_layer", trace->n_expert);
     json_set_u64(out, "expert_bytes", trace_all_bytes(trace));
     json_set(out, "policies", list);
     return terminal_write_json("replay", out);
+}
+
+/* Nothing is shown until all of it is known: a table is whole or not there. */
+static int replay_trace(const Trace *trace, const Options *options)
+{
+    Budgets budgets = {0};
+    Results results;
+    Error err = {0};
+    const char *list = options->budgets ? options->budgets : BUDGETS_DEFAULT;
+
+    if (!parse_budgets(trace, list, &budgets, &err)) return report_error("replay", &err);
+    if (!options->budgets) raise_budgets(trace, &budgets);
+    if (!run_all(trace, &budgets, results, &err)) return report_error("replay", &err);
+    if (options->json) return write_json(trace, &budgets, results);
+    write_table(&budgets, results);
+    return STATUS_OK;
 }
 
 static bool read_trace(Trace *trace, StringView data, Error *err)
@@ -154,8 +182,6 @@ static int write_timeline(const Options *options, StringView data)
 
 int verb_replay(const Options *options)
 {
-    const char *list = options->budgets ? options->budgets : BUDGETS_DEFAULT;
-    Budgets budgets = {0};
     Trace trace = {0};
     Text text = {0};
     Error err = {0};
@@ -172,10 +198,7 @@ int verb_replay(const Options *options)
     }
     if (ok && !read_trace(&trace, data, &err)) ok = error_at(&err, "%s", options->arguments[0]);
     input_free(&text);
-    if (ok && parse_budgets(&trace, list, &budgets, &err))
-        status = write_results(&trace, &budgets, options->json);
-    else
-        status = report_error("replay", &err);
+    status = ok ? replay_trace(&trace, options) : report_error("replay", &err);
     trace_destroy(&trace);
     return status;
 }

@@ -56,6 +56,19 @@ TEST(the_table_is_for_people)
     CHECK(strstr(program.out, "hit rate"));
 }
 
+/* Of the budgets that are tried when none is given, all but the half are below what two layers
+ * of four need; they become the least, once. */
+TEST(a_small_trace_has_a_table_without_budgets)
+{
+    const char *path = write_trace(ROWS);
+
+    CHECK(RUN(&program, "replay", path) == 0);
+    CHECK(program.n_err == 0);
+    size_t n_lines = 0;
+    for (const char *at = program.out; (at = strchr(at, '\n')); at++) n_lines++;
+    CHECK(n_lines == 1 + 3 * 7); // 2000, 4000 and 8000 bytes
+}
+
 TEST(what_is_wrong_is_named)
 {
     const char *path = write_trace(ROWS "1,3,0,0,four\n");
@@ -65,6 +78,8 @@ TEST(what_is_wrong_is_named)
     path = write_trace(ROWS);
     CHECK(RUN(&program, "replay", path, "--budgets", "1%") == 4);
     CHECK(strstr(program.err, "2000 do"));
+    CHECK(RUN(&program, "replay", path, "--budgets", "all,1%") == 4);
+    CHECK(program.n_out == 0); // not a part of a table either
     CHECK(RUN(&program, "replay", path, "--budgets", "all,,all") == 2);
     CHECK(strstr(program.err, "--budgets"));
     CHECK(RUN(&program, "replay", path, "--budgets", "0%") == 2);
