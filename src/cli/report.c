@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "cli/verb.h"
+
 static int report(
     const char *what, const char *message, int number, const char *hint, int exit_status)
 {
@@ -21,7 +23,14 @@ int report_error(const char *what, const Error *err)
 
 int report_error_with_hint(const char *what, const Error *err, const char *hint)
 {
-    if (!hint || !*hint) hint = error_hint(err->id);
+    char help[32];
+    Verb verb;
+
+    if (!hint || !*hint) {
+        hint = error_hint(err->id);
+        snprintf(help, sizeof help, "hypura help %s", what);
+        if (err->id == ERROR_USAGE && verb_find(what, &verb)) hint = help;
+    }
     return report(what, err->message, (int)err->id, hint, error_exit_status(err->id));
 }
 

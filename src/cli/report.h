@@ -11,7 +11,8 @@
 #define STATUS_OF_SIGNAL    128 // plus the signal's number
 
 /* Writes "hypura: <what>: <message> [E0312]" and, where there is one, "  try: <hint>" to
- * standard error. The hint is the error's own. Each returns the exit status. */
+ * standard error. The hint is the error's own, or the help of the verb that `what` names and
+ * that was used wrongly. Each returns the exit status. */
 int report_error(const char *what, const Error *err);
 int report_api_error(const char *what, const hypura_error *err);
 

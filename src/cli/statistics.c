@@ -22,7 +22,8 @@
 #include "cli/plan_json.h"
 #include "cli/report.h"
 
-#define SECOND_NS UINT64_C(1000000000)
+#define SECOND_NS  UINT64_C(1000000000)
+#define ROOM_BYTES 16384 // several times what the object takes
 
 static const char *const finish_names[] = {
     [FINISH_STOP] = "stop",
@@ -47,6 +48,18 @@ static bool open_untouched(Statistics *statistics, const char *path)
     return statistics->stream != NULL;
 }
 
+/* Takes the room that statistics need, so that a full drive is known before the work is done.
+ * A file system that cannot promise room may still have it at the end. */
+static bool reserve_room(const Statistics *statistics, Error *err)
+{
+    int fd = fileno(statistics->stream);
+
+    if (!statistics->path || fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, ROOM_BYTES) == 0) return true;
+    ErrorId id = report_write_error_id(errno, ERROR_OUTPUT);
+    return id != ERROR_DISK_FULL
+           || error_set(err, id, "--stats: %s: %s", statistics->path, strerror(errno));
+}
+
 /* Has the file, which exists by now, another part in this command? */
 static bool check_part(const char *path, const char *other, const char *part, Error *err)
 {
@@ -69,7 +82,7 @@ bool statistics_init(Statistics *statistics, const Options *options, Error *err)
         return error_set(err, ERROR_USAGE, "--stats: %s holds a model", path);
     if (!open_untouched(statistics, path))
         return error_set(err, ERROR_USAGE, "--stats: %s: %s", path, strerror(errno));
-    return check_part(path, options->model, "the model", err)
+    return reserve_room(statistics, err) && check_part(path, options->model, "the model", err)
            && check_part(path, options->file, "the text of -f", err)
            && check_part(path, options->output, "the result of -o", err);
 }
@@ -302,15 +315,17 @@ void statistics_set_json(Json *out, const Statistics *statistics)
 bool statistics_write(const Statistics *statistics, Error *err)
 {
     if (!statistics->stream) return true;
-    if (statistics->path && ftruncate(fileno(statistics->stream), 0) != 0)
-        return error_set(err, ERROR_OUTPUT, "%s: %s", statistics->path, strerror(errno));
     Json *out = json_object();
     statistics_set_json(out, statistics);
     bool ok = json_write(out, statistics->stream, err);
     int error_number = errno;
     json_free(out);
     if (!ok && err->id == ERROR_OUTPUT) err->id = report_write_error_id(error_number, err->id);
-    return ok;
+    if (!statistics->path) return ok;
+    if (!ok) return error_at(err, "%s", statistics->path);
+    // What the file held is overwritten in place, in room that it has, and its rest cut off.
+    if (ftruncate(fileno(statistics->stream), ftello(statistics->stream)) == 0) return true;
+    return error_set(err, ERROR_OUTPUT, "%s: %s", statistics->path, strerror(errno));
 }
 
 int statistics_finish(Statistics *statistics, hypura_model *model, int status)

@@ -22,7 +22,8 @@ void terminal_reopen_standard(void)
 {
     for (int fd = 0; fd <= 2; fd++) {
         if (fcntl(fd, F_GETFD) != -1) continue;
-        if (open("/dev/null", O_RDWR) != fd) _exit(1); // lower ones are open: it gets this one
+        int flags = fd == STDOUT_FILENO ? O_RDONLY : O_RDWR;
+        if (open("/dev/null", flags) != fd) _exit(1); // lower ones are open: it gets this one
     }
 }
 

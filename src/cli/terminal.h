@@ -9,7 +9,8 @@
 #include "base/json.h"
 
 /* Opens /dev/null in place of any of the descriptors 0 to 2 that is closed, so that no
- * file of ours gets such a number and receives text. Called before anything is opened. */
+ * file of ours gets such a number and receives text. Called before anything is opened. A
+ * result still fails to be written where standard output was closed: nobody has it. */
 void terminal_reopen_standard(void);
 
 bool terminal_is(FILE *stream);

@@ -2,6 +2,7 @@
 #include "program.h"
 
 #include "base/json.h"
+#include "sys/child.h"
 
 static Program program;
 static char text[PROGRAM_BYTES_MAX + 1]; // of an earlier run
@@ -179,6 +180,28 @@ static void check_stats(const Json *json, const char *n_tokens)
     CHECK(hit_rate >= 0 && hit_rate <= 1);
     CHECK(view_is(json_get_text(json_get(json, "finish")), "length"));
     CHECK(number(json_get(json, "token_ns"), "p50") <= number(json_get(json, "token_ns"), "p99"));
+}
+
+static void refuse_room(void *context)
+{
+    (void)context;
+    (void)refuse_call(SYS_fallocate, 0, 0, ENOSPC);
+}
+
+/* A run of hours must not find out at its end that nobody will read what it was. */
+TEST(a_full_drive_is_known_before_the_work)
+{
+    const char *path = program_path("full.json");
+    char option[320];
+
+    if (!json_available()) TEST_SKIP("this build has no JSON");
+    snprintf(option, sizeof option, "--stats=%s", path);
+    program.prepare = refuse_room;
+    CHECK(RUN_TINY("-n", "1", option, "a") == 5);
+    program.prepare = NULL;
+    CHECK(program.n_out == 0);
+    CHECK(strstr(program.err, "full.json: No space left on device [E0405]"));
+    CHECK(access(path, F_OK) != 0); // nothing was written: nothing is left
 }
 
 TEST(statistics_are_whole_and_add_up)
