@@ -163,14 +163,18 @@ HYPURA_API hypura_sampling hypura_sampling_default(
 HYPURA_API bool hypura_sequence_sample(
     hypura_sequence *sequence, const hypura_sampling *sampling, int32_t *token, hypura_error *err);
 
+/* Bytes that the process may hold (memory), and of the weights; then what parts of it hold. */
+typedef struct hypura_budget {
+    uint64_t memory, weights, trunk, cache, ring, state, scratch;
+} hypura_budget;
+
 /* What happened so far. */
 typedef struct hypura_stats {
     size_t size_bytes;
     const char *arch, *io_backend, *isa;
     bool direct;
     uint32_t n_threads;
-    uint64_t budget_memory, budget_weights, budget_trunk, budget_cache, budget_ring, budget_state,
-        budget_scratch;
+    hypura_budget budget;
     uint64_t weight_bytes; // of the model's tensors
     uint64_t peak_memory_bytes;
     uint64_t read_bytes, read_missed_bytes, read_load_bytes, read_padding_bytes,
@@ -188,6 +192,8 @@ typedef struct hypura_stats {
     uint64_t drive_busy_ns, drive_busy_bytes; // what the drive gave while it was waited for
     uint64_t n_reads, read_depth_sum;         // their quotient: mean depth of the reads
     uint32_t n_expert_used;                   // of a layer; 0: no mixture
+    // Of the cache, under pressure from others: given back to them, and taken up again.
+    uint64_t given_back_bytes, taken_again_bytes;
 } hypura_stats;
 HYPURA_API void hypura_model_stats(const hypura_model *model, hypura_stats *stats);
 
@@ -227,8 +233,7 @@ typedef struct hypura_plan_options {
 /* What is to be expected of a model within its budget, before it runs or while it does. */
 typedef struct hypura_plan {
     size_t size_bytes;
-    uint64_t budget_memory, budget_weights, budget_trunk, budget_cache, budget_ring, budget_state,
-        budget_scratch;
+    hypura_budget budget;
     uint64_t weight_bytes;
     double pass_bytes_per_token;
     hypura_range missing_bytes_per_token; // a dense model's are exact

@@ -262,7 +262,7 @@ static void write_run(const BenchRun *run)
 
     printf("%-8s %10s %8.2f %7.2f %7.2f %+6.0f %% %10s %8.2f %5.2f %5.0f %% %-8s %5.0f %%",
         run->budget,
-        size_format(stats->budget_trunk + stats->budget_cache + stats->budget_ring, held),
+        size_format(stats->budget.trunk + stats->budget.cache + stats->budget.ring, held),
         per_s.median, per_s.low, per_s.high, 100 * prediction_error(run).median,
         size_format((stats->read_bytes - span->begin.read_bytes) / span->n_tokens, read),
         ceiling.median / 1e9, ceiling.low / 1e9, 100 * OVER_PAIRS(run, drive_share).median,

@@ -35,7 +35,7 @@ static void advise(hypura_model *model, const TokenWork *work, uint32_t n_prompt
 
     if (isnan(now) || plan.missing_bytes_per_token.expected <= 0) return;
     for (uint64_t more = MORE_MIN; out->more_factor < WORTH_HAVING; more *= 2) {
-        if (plan.budget_weights + more / 2 >= plan.weight_bytes) break; // half of it is enough
+        if (plan.budget.weights + more / 2 >= plan.weight_bytes) break; // half of it is enough
         out->more_bytes = more;
         out->more_factor = predict(model, work, out->drive_ceiling, n_prompt, more, &larger) / now;
     }

@@ -25,17 +25,17 @@ Json *range_json(const hypura_range *range, double factor)
     return out;
 }
 
-static Json *budget_json(const hypura_plan *plan)
+Json *budget_json(const hypura_budget *budget)
 {
     Json *out = json_object();
 
-    json_set_u64(out, "memory", plan->budget_memory);
-    json_set_u64(out, "weights", plan->budget_weights);
-    json_set_u64(out, "trunk", plan->budget_trunk);
-    json_set_u64(out, "cache", plan->budget_cache);
-    json_set_u64(out, "ring", plan->budget_ring);
-    json_set_u64(out, "state", plan->budget_state);
-    json_set_u64(out, "scratch", plan->budget_scratch);
+    json_set_u64(out, "memory", budget->memory);
+    json_set_u64(out, "weights", budget->weights);
+    json_set_u64(out, "trunk", budget->trunk);
+    json_set_u64(out, "cache", budget->cache);
+    json_set_u64(out, "ring", budget->ring);
+    json_set_u64(out, "state", budget->state);
+    json_set_u64(out, "scratch", budget->scratch);
     return out;
 }
 
@@ -67,7 +67,7 @@ static Json *ceilings_json(const hypura_plan *plan)
 
 void plan_set_json(Json *out, const hypura_plan *plan)
 {
-    json_set(out, "budget_bytes", budget_json(plan));
+    json_set(out, "budget_bytes", budget_json(&plan->budget));
     json_set_u64(out, "weight_bytes", plan->weight_bytes);
     json_set_u64(out, "prompt_tokens", plan->n_prompt);
     json_set_u64(out, "threads", plan->n_threads);

@@ -8,6 +8,9 @@
 /* {drive_per_s, memory_per_s, compute_per_s, layers_per_s, name}. */
 Json *bound_json(const hypura_bound *bound);
 
+/* {memory, weights, trunk, cache, ring, state, scratch}, in bytes. */
+Json *budget_json(const hypura_budget *budget);
+
 /* {low, expected, high}, each times `factor`. */
 Json *range_json(const hypura_range *range, double factor);
 

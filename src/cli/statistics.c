@@ -237,20 +237,6 @@ static Json *token_times_json(const Statistics *statistics)
     return out;
 }
 
-static Json *budget_json(const hypura_stats *stats)
-{
-    Json *out = json_object();
-
-    json_set_u64(out, "memory", stats->budget_memory);
-    json_set_u64(out, "weights", stats->budget_weights);
-    json_set_u64(out, "trunk", stats->budget_trunk);
-    json_set_u64(out, "cache", stats->budget_cache);
-    json_set_u64(out, "ring", stats->budget_ring);
-    json_set_u64(out, "state", stats->budget_state);
-    json_set_u64(out, "scratch", stats->budget_scratch);
-    return out;
-}
-
 static void set_times(Json *out, const Statistics *statistics)
 {
     json_set_u64(out, "prompt_tokens", statistics->n_prompt);
@@ -272,9 +258,11 @@ static void set_bytes(Json *out, const Statistics *statistics)
     double n_tokens = (double)n_token_times(statistics);
     double seconds = prompt_seconds(statistics) + generate_seconds(statistics);
 
-    json_set(out, "budget_bytes", budget_json(all));
+    json_set(out, "budget_bytes", budget_json(&all->budget));
     json_set_u64(out, "weight_bytes", all->weight_bytes);
     json_set_u64(out, "peak_memory_bytes", all->peak_memory_bytes);
+    json_set_u64(out, "given_back_bytes", all->given_back_bytes);
+    json_set_u64(out, "taken_again_bytes", all->taken_again_bytes);
     json_set_u64(out, "read_bytes", all->read_bytes);
     json_set_u64(out, "read_missed_bytes", all->read_missed_bytes);
     json_set_u64(out, "read_load_bytes", all->read_load_bytes);

@@ -27,7 +27,8 @@
 #define MEMORY_NS       (3 * SECOND_NS)
 #define COMPUTE_NS      (8 * SECOND_NS)
 #define FIELD_BYTES_MIN ((uint64_t)256 << 20)
-#define MEMORY_BYTES    ((uint64_t)512 << 20)
+#define MEMORY_BYTES    ((uint64_t)512 << 20) // of all threads together, at least,
+#define THREAD_BYTES    ((uint64_t)64 << 20)  // and of each: no core has so much cache to itself
 #define COMPUTE_BYTES   ((uint64_t)256 << 20)
 
 typedef enum Part { PART_DRIVE, PART_MEM, PART_COMPUTE, PARTS } Part;
@@ -154,9 +155,12 @@ static uint64_t bytes_within(uint64_t n_bytes)
 static int measure_memory_part(Profile *profile)
 {
     MeasureOptions options = measure_options(profile, "memory", MEMORY_NS);
+    uint32_t n_cores = cpu_usable_cores();
+    uint64_t n_bytes = n_cores * THREAD_BYTES;
     Error err = {0};
-    bool ok = measure_memory(
-        cpu_usable_cores(), bytes_within(MEMORY_BYTES), &options, &profile->facts, &err);
+
+    if (n_bytes < MEMORY_BYTES) n_bytes = MEMORY_BYTES;
+    bool ok = measure_memory(n_cores, bytes_within(n_bytes), &options, &profile->facts, &err);
 
     progress_end(&profile->bar);
     return ok ? STATUS_OK : report_error("profile: memory", &err);

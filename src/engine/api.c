@@ -414,10 +414,10 @@ static void fill_store_stats(const Loaded *loaded, hypura_stats *stats)
 
     stats->io_backend = store_backend_name(loaded->store);
     stats->direct = store_is_direct(loaded->store);
-    stats->budget_weights = budget.weights;
-    stats->budget_trunk = budget.trunk;
-    stats->budget_cache = budget.cache;
-    stats->budget_ring = budget.ring;
+    stats->budget.weights = budget.weights;
+    stats->budget.trunk = budget.trunk;
+    stats->budget.cache = budget.cache;
+    stats->budget.ring = budget.ring;
     stats->read_bytes = counters.read_bytes + loaded->header_read_bytes;
     stats->read_missed_bytes = counters.read_missed_bytes;
     stats->read_load_bytes = counters.read_load_bytes + loaded->header_read_bytes;
@@ -438,6 +438,8 @@ static void fill_store_stats(const Loaded *loaded, hypura_stats *stats)
     stats->drive_busy_bytes = counters.busy_bytes;
     stats->n_reads = counters.n_requests;
     stats->read_depth_sum = counters.depth_sum;
+    stats->given_back_bytes = loaded->governor.given_back_bytes;
+    stats->taken_again_bytes = loaded->governor.taken_again_bytes;
 }
 
 void hypura_model_stats(const hypura_model *model, hypura_stats *stats)
@@ -451,9 +453,9 @@ void hypura_model_stats(const hypura_model *model, hypura_stats *stats)
     stats->arch = loaded->shape.arch->name;
     stats->isa = loaded->forward.compute.kernels->isa;
     stats->n_threads = pool_n_workers(loaded->pool);
-    stats->budget_memory = loaded->memory.limit;
-    stats->budget_state = ledger_held(MEM_STATE);
-    stats->budget_scratch = ledger_held(MEM_SCRATCH);
+    stats->budget.memory = loaded->memory.limit;
+    stats->budget.state = ledger_held(MEM_STATE);
+    stats->budget.scratch = ledger_held(MEM_SCRATCH);
     stats->weight_bytes = loaded->map.weight_bytes;
     stats->n_expert_used = loaded->map.n_expert_used;
     stats->written_bytes = io.known ? io.written_bytes - loaded->io_at_start.written_bytes : 0;

@@ -97,6 +97,8 @@ static void act(Governor *governor, const GovernorView *view, uint64_t limit)
     uint64_t now_held = store_set_cache_limit(governor->store, limit);
 
     governor->memory.knows_before = false; // what changes now is our own doing
+    if (now_held < view->cache) governor->given_back_bytes += view->cache - now_held;
+    if (now_held > view->cache) governor->taken_again_bytes += now_held - view->cache;
     size_format(view->room > view->owed ? view->room - view->owed : 0, left);
     if (now_held < view->cache)
         log_info("memory is short (%s free): gave back %s of the cache, which holds %s now", left,

@@ -32,6 +32,7 @@ typedef struct Governor {
     uint64_t unbooked_bytes; // of the process, beside what the ledger books
     uint64_t cache_all;
     uint64_t next_look_ns;
+    uint64_t given_back_bytes, taken_again_bytes; // of the cache, since governor_init
     GovernorMemory memory;
 } Governor;
 

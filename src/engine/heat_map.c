@@ -10,7 +10,7 @@
 
 #define RECORD_BYTES_MAX (64u << 20)
 
-void heat_map_find(HeatMap *heat_map, const GgufFile *gguf)
+void heat_map_find(HeatMap *heat_map, const GgufFile *gguf, bool will_save)
 {
     Error err = {0};
 
@@ -21,8 +21,8 @@ void heat_map_find(HeatMap *heat_map, const GgufFile *gguf)
     if (!user_cache_read(
             heat_map->name, RECORD_BYTES_MAX, &heat_map->record, &heat_map->n_bytes, &err))
         log_warn("the heat map cannot be read: %s", err.message);
-    heat_map->can_save = user_cache_make(&err);
-    if (!heat_map->can_save) log_info("no heat map will be saved: %s", err.message);
+    heat_map->can_save = will_save && user_cache_make(&err);
+    if (will_save && !heat_map->can_save) log_info("no heat map will be saved: %s", err.message);
 }
 
 void heat_map_destroy(HeatMap *heat_map)

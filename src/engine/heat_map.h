@@ -18,9 +18,9 @@ typedef struct HeatMap {
     size_t n_bytes;
 } HeatMap;
 
-/* Reads the file, if there is one, and makes the folder, so that saving needs no more than to
- * write beneath it. What fails is said on stderr and else as if there were no file. */
-void heat_map_find(HeatMap *heat_map, const GgufFile *gguf);
+/* Reads the file, if there is one; with will_save it makes the folder, so that saving needs no more
+ * than to write beneath it. What fails is said on stderr and else as if there were no file. */
+void heat_map_find(HeatMap *heat_map, const GgufFile *gguf, bool will_save);
 void heat_map_destroy(HeatMap *heat_map);
 
 /* Warms the store with what was found. False: a read of the model failed. */

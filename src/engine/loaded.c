@@ -198,7 +198,7 @@ bool loaded_open(Loaded *out, const char *path, const LoadOptions *options, Erro
     if (options->text_only) return true;
     if (!shape_read(out->gguf, &out->shape, err)) goto fail_at;
     if (options->heat_map && out->shape.n_expert > 0) {
-        heat_map_find(&out->heat_map, out->gguf);
+        heat_map_find(&out->heat_map, out->gguf, !options->plan_only);
         out->header_read_bytes = read_since(&out->io_at_start);
         // A folder that had to be made belongs to what will be saved in it.
         out->io_at_start.written_bytes = process_io().written_bytes;

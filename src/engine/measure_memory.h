@@ -9,7 +9,7 @@
 /*
  * Fills facts->memory for 1, 2, 3, 4, 6, 8, 12, … threads up to n_threads_max, itself included.
  *
- * n_bytes  read by each pass, all threads together; 512 MiB where there is room for it
+ * n_bytes  read by each pass, all threads together; several times what their caches hold
  *
  * Ended early it holds the numbers of threads that each loop had a turn at. OUT_OF_MEMORY,
  * BUDGET, THREAD: then there are no facts.

@@ -11,8 +11,6 @@
 
 #include "engine/bound.h"
 
-#define PROMPT_DEFAULT 512
-
 // What waking the workers, norms and the like cost a layer: an estimate from runs on two cores
 // (docs/tiers.md).
 #define LAYER_SECONDS        6e-6
@@ -317,7 +315,7 @@ void plan_make(
     const PlanModel *model, const PlanPlaces *places, const PlanMachine *machine, hypura_plan *plan)
 {
     Prediction p = {.model = model, .places = places, .machine = machine};
-    uint32_t n_prompt = machine->given.n_prompt > 0 ? machine->given.n_prompt : PROMPT_DEFAULT;
+    uint32_t n_prompt = machine->given.n_prompt > 0 ? machine->given.n_prompt : PLAN_PROMPT_DEFAULT;
 
     choose_spreads(&p, plan);
     choose_hits(&p, plan);

@@ -7,6 +7,8 @@
 #include "engine/facts.h"
 #include "hypura/hypura.h"
 
+#define PLAN_PROMPT_DEFAULT 512 // tokens
+
 /* What passes consist of; of the file alone. By type, since compute depends on it. */
 typedef struct PlanModel {
     double body_bytes[QUANT_TYPES_END];   // matrices outside experts and head, routers included

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "store/ring.h"
+#include "sys/cpu.h"
 
 // Hits as a share of those that the best fixed choice would have had on the texts of the past:
 // other texts cost some, a cache that follows the text gains some. HIGH is a share of the misses.
@@ -119,13 +120,13 @@ static void fill_tiers(const BlockMap *map, const Residency *residency, hypura_p
 
 static void fill_budgets(const Loaded *loaded, const Residency *residency, hypura_plan *plan)
 {
-    plan->budget_memory = loaded->memory.limit;
-    plan->budget_state = loaded->memory.state;
-    plan->budget_scratch = loaded->memory.scratch;
-    plan->budget_weights = residency->allowed_bytes;
-    plan->budget_trunk = residency->trunk_bytes;
-    plan->budget_cache = residency_cache_bytes(residency);
-    plan->budget_ring = residency->n_ring_slots * residency->ring_slot_bytes;
+    plan->budget.memory = loaded->memory.limit;
+    plan->budget.state = loaded->memory.state;
+    plan->budget.scratch = loaded->memory.scratch;
+    plan->budget.weights = residency->allowed_bytes;
+    plan->budget.trunk = residency->trunk_bytes;
+    plan->budget.cache = residency_cache_bytes(residency);
+    plan->budget.ring = residency->n_ring_slots * residency->ring_slot_bytes;
     plan->weight_bytes = loaded->map.weight_bytes;
 }
 
@@ -183,13 +184,20 @@ bool plan_of_loaded(const Loaded *loaded, const Facts *facts, const hypura_plan_
     PlanPlaces places;
     Residency residency;
 
+    if (options->n_prompt >= loaded->n_ctx)
+        return error_set(err, ERROR_CONTEXT_FULL,
+            "a prompt of %u tokens; the context has room for %u", options->n_prompt, loaded->n_ctx);
     if (!make_residency(loaded, options, &residency, err)) return false;
     plan_describe_model(&loaded->weights, &loaded->shape, &loaded->map, loaded->kv_type, &model);
     plan_describe_places(&loaded->map, &residency, &places);
+    uint32_t n_cores = cpu_usable_cores();
+    // More threads than cores compute nothing more.
     PlanMachine machine = {.facts = facts,
-        .n_threads = loaded->n_threads,
+        .n_threads = loaded->n_threads < n_cores ? loaded->n_threads : n_cores,
         .n_ubatch = loaded->n_ubatch,
         .given = *options};
+    if (machine.given.n_prompt == 0 && loaded->n_ctx <= PLAN_PROMPT_DEFAULT)
+        machine.given.n_prompt = loaded->n_ctx > 1 ? loaded->n_ctx - 1 : 1;
     if (!plan_heat_hits(&loaded->heat_found, model.n_expert_used, places.n_expert_slots,
             &machine.heat_hits, err)) {
         residency_destroy(&residency);
@@ -198,6 +206,7 @@ bool plan_of_loaded(const Loaded *loaded, const Facts *facts, const hypura_plan_
     fill_budgets(loaded, &residency, &plan);
     fill_tiers(&loaded->map, &residency, &plan);
     plan_make(&model, &places, &machine, &plan);
+    plan.n_threads = loaded->n_threads;
     residency_destroy(&residency);
     *out = plan;
     return true;

@@ -1,9 +1,10 @@
 /* Each question in the way that the rest of the program will ask it, or nearer to the kernel:
- * io_uring by making a ring, Landlock by its version number. */
+ * io_uring by making a ring, Landlock by its version number, seccomp by the action that is used. */
 #include "sys/probe.h"
 
 #include <errno.h>
 #include <linux/io_uring.h>
+#include <linux/seccomp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -87,8 +88,8 @@ Probe probe_machine(const char *root)
         sizeof(probe.huge_pages));
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_VERSION);
     probe.landlock_abi = abi > 0 ? (int)abi : 0; // a small number
-    (void)read_below(root, "/proc/sys/kernel/seccomp/actions_avail", text, sizeof(text));
-    probe.has_seccomp_filters = strstr(text, "errno");
+    const uint32_t action = SECCOMP_RET_ERRNO;
+    probe.has_seccomp_filters = syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
     probe.has_pressure = read_below(root, "/proc/pressure/memory", text, sizeof(text));
     probe_groups(root, &probe);
     (void)read_below(root, "/proc/meminfo", text, sizeof(text));

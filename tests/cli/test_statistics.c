@@ -33,6 +33,8 @@ static void fill(Statistics *statistics)
         .read_missed_bytes = 10100,
         .read_bytes = 15000,
         .read_load_bytes = 2000,
+        .given_back_bytes = 700,
+        .taken_again_bytes = 600,
         .expert_hits = 3,
         .expert_misses = 1};
 }
@@ -71,6 +73,8 @@ TEST(figures_follow_from_times_and_counters)
     CHECK(number(json, "pass_bytes_per_token") == 500);
     CHECK(number(json, "missing_bytes_per_token") == 100);
     CHECK(number(json, "hit_rate") == 0.75);
+    CHECK(number(json, "given_back_bytes") == 700);
+    CHECK(number(json, "taken_again_bytes") == 600);
     CHECK(number(json, "drive_bytes_per_s") == 13000 / 52.5);
     CHECK(json_is_null(json_get(json_get(json, "bound"), "name")));
     CHECK(!json_is_null(json_get(json, "bound")));

@@ -78,6 +78,34 @@ TEST(what_if_changes_what_it_names)
     CHECK(RUN(&program, "plan", MIXTURE, "--parallel", "2") == 2);
 }
 
+TEST(a_plan_refuses_what_a_run_refuses)
+{
+    CHECK(RUN(&program, "plan", MIXTURE, "--ctx", "64", "--prompt", "64") == 2);
+    CHECK(strstr(program.err, "context") && strstr(program.err, "--ctx"));
+    CHECK(RUN(&program, "plan", MIXTURE, "--ctx", "64", "--prompt", "63") == 0);
+    CHECK(strstr(program.out, "prompt of 63"));
+    CHECK(RUN(&program, "plan", MIXTURE, "--ctx", "64") == 0); // the default gives way
+    CHECK(strstr(program.out, "prompt of 63"));
+}
+
+TEST(threads_beyond_the_cores_are_expected_to_compute_nothing)
+{
+    if (!json_available()) TEST_SKIP("this build has no JSON");
+    double per_s[2];
+    static const char *const threads[] = {"128", "256"};
+
+    for (size_t i = 0; i < COUNT(threads); i++) {
+        if (sysconf(_SC_NPROCESSORS_ONLN) > 128) TEST_SKIP("more cores than threads");
+        CHECK(RUN(&program, "plan", MIXTURE, "--weights", "all", "--threads", threads[i], "--json")
+              == 0);
+        Json *json = output_json();
+        per_s[i] = number(json_get(json, "generate_per_s"), "expected");
+        CHECK(number(json, "threads") == (i == 0 ? 128 : 256));
+        json_free(json);
+    }
+    CHECK(per_s[0] == per_s[1]);
+}
+
 TEST(a_plan_reads_the_header_alone)
 {
     char path[256];

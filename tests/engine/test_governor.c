@@ -174,6 +174,7 @@ TEST(a_store_shrinks_under_a_limit_and_grows_when_it_is_gone)
     look(&governor);
     uint64_t held = store_cache_bytes(store);
     CHECK(held < all - 20 * MIB);
+    CHECK(governor.given_back_bytes == all - held && governor.taken_again_bytes == 0);
     CHECK(synthetic_pass(&model, store, &rng, true, 1, &err));
     governor_poll(&governor); // too early for a look
     CHECK(store_cache_bytes(store) == held);
@@ -192,6 +193,7 @@ TEST(a_store_shrinks_under_a_limit_and_grows_when_it_is_gone)
     CHECK(store_cache_bytes(store) > before && store_cache_bytes(store) < before + all / 8);
     for (int i = 0; i < 40; i++) look(&governor);
     CHECK(store_cache_bytes(store) == all);
+    CHECK(governor.given_back_bytes == governor.taken_again_bytes); // all of it
     CHECK(synthetic_pass(&model, store, &rng, true, 1, &err));
 
     governor_close(&governor);

@@ -175,6 +175,22 @@ TEST(a_dense_model_has_no_heat)
     hypura_model_close(model);
 }
 
+TEST(a_plan_makes_no_folder)
+{
+    hypura_model_options options = HYPURA_MODEL_OPTIONS_INIT;
+    hypura_plan plan = {.size_bytes = sizeof plan};
+    hypura_error err = {0};
+
+    use_folder("plan");
+    options.heat_map = "auto";
+    options.need = HYPURA_NEED_PLAN;
+    hypura_model *model = hypura_model_open(MODEL, &options, &err);
+    if (!CHECK(must(model != NULL, &err))) return;
+    CHECK(hypura_model_plan(model, NULL, &plan, &err));
+    hypura_model_close(model);
+    CHECK(access(folder, F_OK) != 0);
+}
+
 TEST(a_damaged_heat_map_is_as_none)
 {
     use_folder("damaged");
