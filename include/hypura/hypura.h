@@ -179,6 +179,7 @@ typedef struct hypura_stats {
     uint64_t peak_memory_bytes;
     uint64_t read_bytes, read_missed_bytes, read_load_bytes, read_padding_bytes,
         read_prefetch_wasted_bytes, read_again_bytes;
+    uint64_t checked_bytes; // of what was read: held against checksums, and right
     uint64_t written_bytes;
     uint64_t demanded_bytes;        // payload that passes multiplied with
     uint64_t demanded_expert_bytes; // of these, of experts

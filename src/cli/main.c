@@ -26,6 +26,7 @@ static VerbFunction *const verb_functions[VERBS] = {
     [VERB_PERPLEXITY] = verb_perplexity,
     [VERB_SYNTH] = verb_synth,
     [VERB_KCHECK] = verb_kcheck,
+    [VERB_VERIFY] = verb_verify,
     [VERB_REPLAY] = verb_replay,
     [VERB_VERSION] = verb_version,
     [VERB_HELP] = verb_help,

@@ -78,7 +78,7 @@ typedef struct Options {
 
     const char *model_option, *prompt, *file, *output, *tokens, *type, *size, *router, *budgets,
         *trace, *perfetto;
-    bool raw, special, pieces, layers, list, force, bench, json;
+    bool raw, special, pieces, layers, list, force, bench, write, json;
     bool special_omitted; // --no-add-special
     OptionInteger n_tokens, start, n_prompt, n_parallel, n_pairs;
     OptionNumber seconds;

@@ -269,6 +269,7 @@ static void set_bytes(Json *out, const Statistics *statistics)
     json_set_u64(out, "read_padding_bytes", all->read_padding_bytes);
     json_set_u64(out, "read_prefetch_wasted_bytes", all->read_prefetch_wasted_bytes);
     json_set_u64(out, "read_again_bytes", all->read_again_bytes);
+    json_set_u64(out, "checked_bytes", all->checked_bytes);
     json_set_u64(out, "written_bytes", all->written_bytes);
     json_set_u64(out, "saved_bytes", statistics->saved_bytes);
     json_set_f64(out, "pass_bytes_per_token",

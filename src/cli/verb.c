@@ -66,6 +66,11 @@ static const VerbRow verb_rows[VERBS] = {
     [VERB_KCHECK] = {"kcheck", "", "compare every kernel with the scalar reference, bit by bit",
         "Ends with status 7 when a kernel differs.\n",
         false, 0, 0},
+    [VERB_VERIFY] = {"verify", "MODEL", "make checksums of a model, or hold it against them",
+        "With --write, makes checksums of all bytes: MODEL.sums, beside the model or, where that\n"
+        "folder cannot be written to, in the cache folder. Without it, reads all bytes and ends\n"
+        "with status 7 when one differs. Runs use checksums that are there.\n",
+        true, 0, 0},
     [VERB_REPLAY] = {"replay", "TRACE", "run recorded accesses through cache policies",
         "TRACE is a run recorded with --trace, or routing as text\n"
         "(phase,token,layer,rank,expert). Hit rates are of the decode\n"
@@ -76,7 +81,7 @@ static const VerbRow verb_rows[VERBS] = {
 };
 
 static const char *const planned_verbs[] = {
-    "render", "verify", "serve", "pull", "list",
+    "render", "serve", "pull", "list",
     "show", "rm", "cp", "ps", "top", "connect",
 };
 // clang-format on

@@ -19,6 +19,7 @@ typedef enum Verb {
     VERB_PERPLEXITY,
     VERB_SYNTH,
     VERB_KCHECK,
+    VERB_VERIFY,
     VERB_REPLAY,
     VERB_VERSION,
     VERB_HELP,

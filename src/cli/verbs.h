@@ -17,6 +17,7 @@ int verb_logits(const Options *options);
 int verb_perplexity(const Options *options);
 int verb_synth(const Options *options);
 int verb_kcheck(const Options *options);
+int verb_verify(const Options *options);
 int verb_replay(const Options *options);
 int verb_version(const Options *options);
 int verb_help(const Options *options);

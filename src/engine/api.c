@@ -424,6 +424,7 @@ static void fill_store_stats(const Loaded *loaded, hypura_stats *stats)
     stats->read_padding_bytes = counters.read_padding_bytes;
     stats->read_prefetch_wasted_bytes = counters.read_wasted_bytes;
     stats->read_again_bytes = counters.read_again_bytes;
+    stats->checked_bytes = counters.checked_bytes;
     stats->demanded_bytes = counters.demanded_bytes;
     stats->demanded_expert_bytes = counters.demanded_expert_bytes;
     stats->n_passes = counters.n_passes;

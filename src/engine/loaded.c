@@ -48,13 +48,17 @@ static bool settle_sizes(Loaded *loaded, const LoadOptions *options, Error *err)
 static bool plan_memory(Loaded *loaded, const LoadOptions *options, const Compute *compute,
     const KvShape *kv, Error *err)
 {
-    loaded->alignment = reader_probe_alignment(
-        gguf_shards(loaded->gguf), gguf_n_shards(loaded->gguf), options->direct);
+    const Sidecar *sidecar = loaded->checksums.are_there ? &loaded->checksums.sidecar : NULL;
+    SidecarSubject subject = checksums_subject(loaded->gguf);
+
+    loaded->alignment = sidecar_alignment(
+        sidecar, reader_probe_alignment(subject.files, subject.n_files, options->direct));
     uint64_t n_blocks =
         loaded->map.n_dense + (uint64_t)loaded->map.n_expert_layers * loaded->map.n_expert;
     MemoryNeeds needs = {.shape = &loaded->shape,
         .store_tables = n_blocks * TABLE_BYTES_PER_BLOCK
-                        + evict_table_bytes(loaded->map.n_expert_layers, loaded->map.n_expert),
+                        + evict_table_bytes(loaded->map.n_expert_layers, loaded->map.n_expert)
+                        + (sidecar ? sidecar_bytes(&subject) : 0),
         .state = state_pool_bytes(kv, loaded->shape.n_layer, loaded->n_ctx, loaded->n_sequences),
         .weights_min = store_minimum_bytes(&loaded->map, loaded->alignment),
         .scratch = forward_scratch_sizes(
@@ -123,6 +127,7 @@ static bool open_store(Loaded *loaded, const LoadOptions *options, Error *err)
         .n_files = gguf_n_shards(loaded->gguf),
         .backend = options->backend,
         .direct = options->direct,
+        .sidecar = loaded->checksums.are_there ? &loaded->checksums.sidecar : NULL,
         .trace_path = options->trace_path};
 
     loaded->store = store_create(&loaded->map, &store, err);
@@ -179,6 +184,15 @@ static bool load_weights(Loaded *loaded, const LoadOptions *options, Error *err)
     return loaded->rows != NULL;
 }
 
+/* What cannot be used is said, and the run is as without: none of it is believed. */
+static void find_checksums(Loaded *loaded)
+{
+    Error err = {0};
+
+    if (!checksums_find(&loaded->checksums, loaded->gguf, &err))
+        log_warn("nothing is held against checksums: %s", err.message);
+}
+
 /* What the kernel fetched for this process since then; 0: unknown, or it was cached. */
 static uint64_t read_since(const ProcessIo *start)
 {
@@ -193,10 +207,11 @@ bool loaded_open(Loaded *out, const char *path, const LoadOptions *options, Erro
     out->gguf = gguf_open(path, needs_data ? GGUF_TENSOR_DATA : GGUF_METADATA_ONLY,
         options->overrides, options->n_overrides, err);
     if (!out->gguf) goto fail;
-    out->header_read_bytes = read_since(&out->io_at_start);
     if (!vocab_load(out->gguf, &out->vocab, err)) goto fail_at;
     if (options->text_only) return true;
     if (!shape_read(out->gguf, &out->shape, err)) goto fail_at;
+    if (!options->plan_only) find_checksums(out);
+    out->header_read_bytes = read_since(&out->io_at_start);
     if (options->heat_map && out->shape.n_expert > 0) {
         heat_map_find(&out->heat_map, out->gguf, !options->plan_only);
         out->header_read_bytes = read_since(&out->io_at_start);
@@ -237,6 +252,7 @@ void loaded_close(Loaded *loaded)
     governor_close(&loaded->governor);
     state_pool_destroy(&loaded->states);
     store_free(loaded->store);
+    checksums_destroy(&loaded->checksums);
     pool_free(loaded->pool);
     layout_destroy(&loaded->map);
     weights_destroy(&loaded->weights);

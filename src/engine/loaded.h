@@ -2,6 +2,7 @@
 #ifndef HYPURA_ENGINE_LOADED_H
 #define HYPURA_ENGINE_LOADED_H
 
+#include "engine/checksums.h"
 #include "engine/governor.h"
 #include "engine/heat_map.h"
 #include "engine/memory.h"
@@ -59,9 +60,10 @@ typedef struct Loaded {
     uint32_t alignment, n_threads;
     uint32_t n_ctx, n_ubatch, n_logit_rows, n_sequences;
     ProcessIo io_at_start;
-    uint64_t header_read_bytes; // fetched from the drive to read the metadata and the heat map
+    uint64_t header_read_bytes; // fetched from the drive to read metadata, checksums, heat map
     SandboxReport sandbox;
     bool is_sandboxed;
+    Checksums checksums; // what the weights are held against as they are read
     HeatMap heat_map;
     Heat heat_found; // what the heat map said at the start; no uses: there was none
     ProgressHook progress;

@@ -22,6 +22,7 @@
 #define FAILURE_ENDED    (-1) // the file ended before its size
 #define FAILURE_SHORT    (-2) // reads end again and again before they get anywhere
 #define FAILURE_TOO_MUCH (-3) // a completion says more bytes than were asked for
+#define FAILURE_DAMAGED  (-4) // bytes that differ from their checksums
 
 _Static_assert(MOVER_DEPTH <= RECORD_LANES, "each request in flight has a lane");
 
@@ -186,6 +187,15 @@ static Transfer *find_unused(Mover *mover)
     return NULL;
 }
 
+/* Half a page cannot be held against its checksum. */
+static void need_whole_pages(const Mover *mover, Transfer *transfer)
+{
+    uint64_t to_end = mover->files[transfer->file].n_bytes - transfer->offset_bytes;
+    uint64_t needed = size_align_up(transfer->needed_bytes, SIDECAR_PAGE_BYTES);
+
+    transfer->needed_bytes = (uint32_t)(needed < to_end ? needed : to_end);
+}
+
 /* The next part of a queued slot; takes the slot out of its queue when it was the last. */
 static void cut_transfer(Mover *mover, Slot *slot, Transfer *transfer)
 {
@@ -209,6 +219,7 @@ static void cut_transfer(Mover *mover, Slot *slot, Transfer *transfer)
         .payload_bytes = (uint32_t)(payload_end - payload_begin),
         .generation = slot->generation,
         .is_load = read->queue == MOVE_LOAD};
+    if (mover->sidecar) need_whole_pages(mover, transfer);
     read->n_open++;
     read->next_span_bytes += n_bytes;
     if (read->next_span_bytes < span_bytes) return;
@@ -352,6 +363,27 @@ static void retry_transfer(Mover *mover, Transfer *transfer, int32_t failure)
     mover->n_again++;
 }
 
+/* Holds what has arrived against the checksums. What differs is read once more: a bit that was
+ * turned on the way comes right, one on the drive does not. */
+static bool check_sums(Mover *mover, Transfer *transfer)
+{
+    uint64_t right_bytes = sidecar_count_right(mover->sidecar, transfer->file,
+        transfer->offset_bytes, transfer->data, transfer->needed_bytes);
+
+    if (right_bytes == transfer->needed_bytes) {
+        mover->counters.checked_bytes += right_bytes;
+        return true;
+    }
+    transfer->done_bytes = (uint32_t)size_align_down(right_bytes, mover->alignment);
+    if (transfer->was_damaged) {
+        fail_transfer(mover, transfer, FAILURE_DAMAGED);
+    } else {
+        transfer->was_damaged = true;
+        retry_transfer(mover, transfer, FAILURE_DAMAGED);
+    }
+    return false;
+}
+
 /* A result of at least one byte. */
 static void judge_bytes(Mover *mover, Transfer *transfer, uint32_t n_bytes)
 {
@@ -360,6 +392,7 @@ static void judge_bytes(Mover *mover, Transfer *transfer, uint32_t n_bytes)
     // A short read moves whole sectors, also where the file ends within one.
     transfer->moved_bytes += size_align_up(n_bytes, mover->alignment);
     if (reached_bytes >= transfer->needed_bytes) {
+        if (mover->sidecar && !check_sums(mover, transfer)) return;
         land_transfer(mover, transfer, size_align_up(reached_bytes, mover->alignment));
         return;
     }
@@ -483,6 +516,10 @@ bool mover_failure(const Mover *mover, const Slot *slot, Error *err)
     if (read->failure == FAILURE_SHORT)
         return error_set(err, ERROR_READ, "%s: byte %" PRIu64 ": can be read only in part", path,
             read->failed_offset_bytes);
+    if (read->failure == FAILURE_DAMAGED)
+        return error_set(err, ERROR_DAMAGED,
+            "%s: byte %" PRIu64 ": the bytes from here on differ from their checksums", path,
+            read->failed_offset_bytes);
     if (read->failure == FAILURE_TOO_MUCH)
         return error_set(err, ERROR_READ, "%s: byte %" PRIu64 ": more was read than asked for",
             path, read->failed_offset_bytes);
@@ -505,6 +542,12 @@ bool mover_init(Mover *mover, const ReaderOptions *options, uint32_t alignment, 
         reader_alignment(mover->reader), alignment);
     mover_destroy(mover);
     return false;
+}
+
+void mover_check_sums(Mover *mover, const Sidecar *sidecar)
+{
+    assert(mover->alignment % SIDECAR_PAGE_BYTES == 0);
+    mover->sidecar = sidecar;
 }
 
 void mover_destroy(Mover *mover)

@@ -7,6 +7,7 @@
 #ifndef HYPURA_STORE_MOVER_H
 #define HYPURA_STORE_MOVER_H
 
+#include "store/sidecar.h"
 #include "store/slot.h"
 #include "store/trace_record.h"
 #include "sys/read.h"
@@ -27,6 +28,7 @@ typedef struct MoverCounters {
     uint64_t wasted_bytes;    // payload that nobody took
     uint64_t unsettled_bytes; // payload that is there and not yet one of these
     uint64_t again_bytes;     // moved for nothing by requests that were tried again or failed
+    uint64_t checked_bytes;   // held against checksums, and right
     uint64_t n_retries;
     uint64_t n_strays; // completions of no request in flight: duplicates; dropped
     uint64_t stall_ns; // in mover_wait
@@ -53,6 +55,7 @@ typedef struct Transfer {
     uint32_t n_failures, n_interruptions;
     bool is_in_flight; // else it waits to be submitted again
     bool is_load;      // counts towards MOVER_LOAD_BYTES
+    bool was_damaged;  // it has differed from its checksums once
 } Transfer;
 
 typedef struct MoverQueue {
@@ -77,12 +80,17 @@ typedef struct Mover {
     bool is_broken;                // the reader failed as a whole: nothing moves any more
     Error broken;                  // why
     Recorder *recorder;            // borrowed; NULL: nothing is recorded
+    const Sidecar *sidecar;        // borrowed; NULL: nothing is held against checksums
     MoverCounters counters;
 } Mover;
 
 /* Makes the reader. Slots are laid out for `alignment`, which must be the reader's own.
  * options->depth is ignored. On failure nothing is held. */
 CHECKED bool mover_init(Mover *mover, const ReaderOptions *options, uint32_t alignment, Error *err);
+
+/* From now on what arrives is held against the checksums of these files, read once more where it
+ * differs, and then refused. The alignment is a page's or more. `sidecar` is borrowed. */
+void mover_check_sums(Mover *mover, const Sidecar *sidecar);
 
 /* Waits for all requests in flight; slots are not touched any more. A zeroed one is fine. */
 void mover_destroy(Mover *mover);

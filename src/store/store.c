@@ -78,12 +78,15 @@ static bool start_mover(Store *store, const StoreOptions *options, Error *err)
         if (places[i]->pages.n_bytes > 0) buffers[n_buffers++] = places[i]->pages;
     ReaderOptions reader = {.backend = options->backend,
         .direct = options->direct,
+        .alignment_min = options->sidecar ? SIDECAR_PAGE_BYTES : 0,
         .files = options->files,
         .n_files = options->n_files,
         .buffers = buffers,
         .n_buffers = n_buffers,
         .sim = options->sim};
-    return mover_init(&store->mover, &reader, store->plan.alignment, err);
+    if (!mover_init(&store->mover, &reader, store->plan.alignment, err)) return false;
+    if (options->sidecar) mover_check_sums(&store->mover, options->sidecar);
+    return true;
 }
 
 static bool read_trunk(Store *store, Error *err)
@@ -126,8 +129,12 @@ static bool start_trace(Store *store, const char *path, Error *err)
 /* What every offset, length and address will be a multiple of. */
 static uint32_t find_alignment(const StoreOptions *options)
 {
-    if (options->backend == READ_SIM && options->sim->alignment > 0) return options->sim->alignment;
-    return reader_probe_alignment(options->files, options->n_files, options->direct);
+    uint32_t alignment =
+        reader_probe_alignment(options->files, options->n_files, options->direct);
+
+    if (options->backend == READ_SIM && options->sim->alignment > 0)
+        alignment = options->sim->alignment;
+    return sidecar_alignment(options->sidecar, alignment);
 }
 
 Store *store_create(const BlockMap *map, const StoreOptions *options, Error *err)
@@ -195,6 +202,7 @@ StoreCounters store_counters(const Store *store)
         .read_padding_bytes = moved->padding_bytes,
         .read_wasted_bytes = moved->wasted_bytes + idle_bytes,
         .read_again_bytes = moved->again_bytes,
+        .checked_bytes = moved->checked_bytes,
         .demanded_bytes = store->expert_bytes + store->row_bytes + store->dense.demanded_bytes,
         .demanded_expert_bytes = store->expert_bytes,
         .expert_hits = store->cache.n_hits,

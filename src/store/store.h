@@ -9,6 +9,7 @@
 #include "base/size.h"
 #include "store/blocks.h"
 #include "store/heat.h"
+#include "store/sidecar.h"
 #include "sys/read.h"
 
 #define WAVE_BLOCKS_MAX 64
@@ -21,6 +22,7 @@ typedef struct StoreOptions {
     ReadBackend backend;
     DirectMode direct;
     struct ReadSim *sim;    // READ_SIM only
+    const Sidecar *sidecar; // borrowed; what is read is held against it. NULL: against nothing
     const char *trace_path; // where the run is recorded (trace_record.h); NULL: nowhere
 } StoreOptions;
 
@@ -40,6 +42,7 @@ typedef struct StoreCounters {
     uint64_t read_padding_bytes;         // widening to the alignment
     uint64_t read_wasted_bytes;          // streamed ahead and not used (yet), or on its way
     uint64_t read_again_bytes;           // retries
+    uint64_t checked_bytes;              // held against checksums, and right
     uint64_t demanded_bytes;             // payload of all blocks that passes used
     uint64_t demanded_expert_bytes;      // of these, of experts
     uint64_t expert_hits, expert_misses; // blocks

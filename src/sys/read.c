@@ -151,6 +151,7 @@ static bool prepare_files(
     reader->alignment = reader_probe_alignment(options->files, options->n_files, options->direct);
     if (options->backend == READ_SIM && options->sim->alignment > 0)
         reader->alignment = options->sim->alignment;
+    if (reader->alignment < options->alignment_min) reader->alignment = options->alignment_min;
     if (direct && !probe_files(options->files, options->n_files, &alignment)) {
         log_warn("%s: the file system has no direct reads; reading through the page cache",
             options->files[0].path);

@@ -31,8 +31,9 @@ typedef enum ReadBackend { READ_AUTO, READ_URING, READ_THREADS, READ_SIM } ReadB
 typedef struct ReaderOptions {
     ReadBackend backend;
     DirectMode direct;
-    uint32_t depth;    // most requests in flight, 1 to 4096
-    const File *files; // borrowed for the reader's life; at least one
+    uint32_t depth;         // most requests in flight, 1 to 4096
+    uint32_t alignment_min; // a power of two, at most 65536; 0: what the files ask for
+    const File *files;      // borrowed for the reader's life; at least one
     uint32_t n_files;
     // Where requests will read to; registered where the memory lock limit allows. May be NULL.
     const Pages *buffers;

@@ -24,6 +24,7 @@
 typedef struct Pending {
     ReadRequest request;
     int64_t result;
+    uint64_t turned_offset; // of the file: the byte of which a bit is turned; UINT64_MAX: none
     uint64_t due_tick;
     uint64_t order; // among those of one tick
     bool is_duplicated;
@@ -71,21 +72,22 @@ static bool overlap(uint64_t a, uint64_t a_bytes, uint64_t b, uint64_t b_bytes)
     return a < b + b_bytes && b < a + a_bytes;
 }
 
-static bool hits_damage(Drive *drive, const ReadRequest *request)
+/* The damage of this kind that a request touches, once more; NULL: there is none. */
+static const SimDamage *hit_damage(Drive *drive, const ReadRequest *request, bool is_silent)
 {
     ReadSim *sim = drive->sim;
 
     for (uint32_t i = 0; i < sim->n_damage; i++) {
         SimDamage *damage = &sim->damage[i];
         if (damage->file != request->file || damage->n_failures == 0) continue;
+        if (damage->is_silent != is_silent) continue;
         if (!overlap(
                 damage->offset_bytes, damage->n_bytes, request->offset_bytes, request->n_bytes))
             continue;
         if (damage->n_failures != UINT32_MAX) damage->n_failures--;
-        sim->counts.n_faults[SIM_EIO]++;
-        return true;
+        return damage;
     }
-    return false;
+    return NULL;
 }
 
 /* What a drive without faults answers. */
@@ -102,7 +104,10 @@ static int64_t draw_result(Drive *drive, const ReadRequest *request)
     uint64_t n_bytes = bytes_there(drive, request);
     uint64_t n_units = n_bytes / drive->alignment;
 
-    if (hits_damage(drive, request)) return -EIO;
+    if (hit_damage(drive, request, false)) {
+        drive->sim->counts.n_faults[SIM_EIO]++;
+        return -EIO;
+    }
     if (faults_used_up(drive->sim)) return (int64_t)n_bytes;
     if (strikes(drive, SIM_EIO)) return -EIO;
     if (strikes(drive, SIM_EINTR)) return -EINTR;
@@ -153,6 +158,8 @@ static bool sim_submit(void *state, const ReadRequest *requests, uint32_t n, Err
         Pending pending = {.request = requests[i]};
         assert_memory_is_free(drive, &requests[i]);
         pending.result = draw_result(drive, &requests[i]);
+        const SimDamage *silent = hit_damage(drive, &requests[i], true);
+        pending.turned_offset = silent ? silent->offset_bytes : UINT64_MAX;
         draw_time(drive, &pending);
         pending.is_duplicated = drive->n_duplicates < drive->depth && strikes(drive, SIM_DUPLICATE);
         memset(requests[i].data, RUBBISH, requests[i].n_bytes);
@@ -198,6 +205,9 @@ static void deliver(Drive *drive, const Pending *pending)
         assert(n > 0); // the file is shorter than it was at open: a test's own mistake
         n_done += (uint64_t)n;
     }
+    if (pending->turned_offset >= request->offset_bytes
+        && pending->turned_offset - request->offset_bytes < n_done)
+        request->data[pending->turned_offset - request->offset_bytes] ^= 1;
 }
 
 static void remember_duplicate(Drive *drive, const Pending *pending)

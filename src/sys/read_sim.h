@@ -29,11 +29,13 @@ typedef enum SimFault {
     SIM_FAULTS
 } SimFault;
 
-/* A damaged place: the first n_failures requests that touch it complete with -EIO. */
+/* A damaged place: the first n_failures requests that touch it complete with -EIO or, where the
+ * damage is silent, with a bit of its first byte turned. */
 typedef struct SimDamage {
     uint32_t file;
-    uint64_t offset_bytes, n_bytes;
-    uint32_t n_failures; // UINT32_MAX: always
+    uint64_t offset_bytes, n_bytes; // silent: one byte
+    uint32_t n_failures;            // UINT32_MAX: always
+    bool is_silent;
 } SimDamage;
 
 #define SIM_DAMAGE_MAX 8
