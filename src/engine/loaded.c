@@ -104,6 +104,11 @@ static bool give_up_rights(Loaded *loaded, const LoadOptions *options, Error *er
     if (n > WRITE_PATHS_MAX)
         return error_set(err, ERROR_USAGE, "%u paths to write to: at most %d", n, WRITE_PATHS_MAX);
     for (uint32_t i = 0; i < n; i++) paths[i] = options->write_paths[i];
+    // A file in the cache folder is not worth the right to write anywhere.
+    if (loaded->heat_map.can_save && !sandbox_tells_paths()) {
+        log_info("no heat map will be saved: the kernel lacks Landlock");
+        loaded->heat_map.can_save = false;
+    }
     if (loaded->heat_map.can_save && user_cache_folder(folder)) paths[n++] = folder;
     loaded->is_sandboxed = true;
     return sandbox_enter(paths, n, &loaded->sandbox, err);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "sys/internal.h"
+#include "sys/sandbox.h"
 
 #define ABI_MAX 7 // it added logging only; a newer kernel is asked for no more
 
@@ -121,6 +122,11 @@ static bool restrict_by(const Ruleset *ruleset, size_t n_bytes, const char *cons
         ok = fail_or_refuse("entering", is_refused, err);
     close(fd);
     return ok;
+}
+
+bool sandbox_tells_paths(void)
+{
+    return syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_RULESET_VERSION) >= 1;
 }
 
 bool landlock_enter(const char *const *write_paths, uint32_t n_write_paths, int *abi, Error *err)

@@ -27,6 +27,10 @@ typedef struct SandboxReport {
 CHECKED bool sandbox_enter(
     const char *const *write_paths, uint32_t n_write_paths, SandboxReport *report, Error *err);
 
+/* Can the kernel tell write paths from others? Where it cannot, sandbox_enter with any leaves
+ * all of them writable. */
+bool sandbox_tells_paths(void);
+
 /* After sandbox_enter with write paths: gives up these too. Files that are open stay so. */
 CHECKED bool sandbox_end_writing(SandboxReport *report, Error *err);
 

@@ -260,6 +260,33 @@ static void run_sandboxed(const void *argument)
     hypura_model_close(model);
 }
 
+/* Without Landlock a right to write is one to write anywhere: it is not asked for. */
+static void run_without_landlock(const void *argument)
+{
+    hypura_model_options options = HYPURA_MODEL_OPTIONS_INIT;
+    hypura_error err = {0};
+    Outcome out = {0};
+
+    CHECK(refuse_call(SYS_landlock_create_ruleset, 0, 0, ENOSYS));
+    options.weights = "50%";
+    options.heat_map = "auto";
+    options.sandbox = true;
+    hypura_model *model = hypura_model_open(MODEL, &options, &err);
+    if (!CHECK(must(model != NULL, &err))) return;
+    bool is_filtered = !can_make("/dev/shm"); // builds with sanitizers have no filter
+    CHECK(can_make(folder) == !is_filtered);
+    CHECK(generate(model, argument, &out));
+    CHECK(hypura_model_save_heat_map(model, &out.saved_bytes, &err) && out.saved_bytes == 0);
+    hypura_model_close(model);
+}
+
+TEST(without_landlock_nothing_is_saved_and_nothing_writable)
+{
+    if (!can_refuse_calls()) TEST_SKIP("this machine has no system call filters");
+    use_folder("no-landlock");
+    CHECK(child_status(run_without_landlock, "The dog") == 0);
+}
+
 TEST(a_sandboxed_run_writes_beneath_the_cache_folder_alone_and_no_more_after_the_heat_map)
 {
     use_folder("sandboxed");
