@@ -276,6 +276,18 @@ bool json_get_bool(const Json *value, bool fallback)
     return json_is_bool(value) ? json_typeof(theirs(value)) == JSON_TRUE : fallback;
 }
 
+bool json_is_same(const Json *a, const Json *b)
+{
+    bool has_a = a && !json_is_null(a), has_b = b && !json_is_null(b);
+
+    return has_a && has_b ? json_equal(theirs(a), theirs(b)) : has_a == has_b;
+}
+
+Json *json_share(const Json *value)
+{
+    return ours(json_incref(theirs(value)));
+}
+
 bool json_write(const Json *value, FILE *stream, Error *err)
 {
     bool is_whole = value && !has_failed;
@@ -289,6 +301,24 @@ bool json_write(const Json *value, FILE *stream, Error *err)
     if (is_whole) return true;
     if (lacks_memory) return error_set(err, ERROR_OUT_OF_MEMORY, "a JSON document");
     return error_set(err, ERROR_OUTPUT, "a JSON document: %s", strerror(errno));
+}
+
+char *json_line(const Json *value, size_t *n_bytes, Error *err)
+{
+    bool is_whole = value && !has_failed;
+    char *text = is_whole ? json_dumps(theirs(value), JSON_ENCODE_ANY | JSON_PRESERVE_ORDER) : NULL;
+    size_t n = text ? strlen(text) : 0; // a NUL within is written as \u0000
+    char *line = text ? mem_resize(MEM_OTHER, text, n + 2, NULL) : NULL;
+
+    has_failed = false;
+    if (!line) {
+        mem_free(MEM_OTHER, text);
+        error_set(err, ERROR_OUT_OF_MEMORY, "a JSON document");
+        return NULL;
+    }
+    line[n] = '\n';
+    *n_bytes = n + 1;
+    return line;
 }
 
 void json_free(Json *value)

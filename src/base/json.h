@@ -15,8 +15,8 @@ bool json_available(void);
 Json *json_object(void);
 Json *json_list(void);
 /* Each takes over `value` (NULL becomes null; a NULL container frees it). Builders need no
- * checks: json_write reports an allocation of JSON that failed in this thread since its
- * last json_write. So a document is made and written by one thread, one at a time. */
+ * checks: json_write and json_line report an allocation of JSON that failed in this thread since
+ * the last of them. So a document is made and written by one thread, one at a time. */
 void json_set(Json *object, const char *key, Json *value);
 void json_add(Json *list, Json *value);
 void json_set_u64(Json *object, const char *key, uint64_t value);
@@ -51,10 +51,16 @@ StringView json_get_text(const Json *value); // of a string value, else empty
 double json_get_number(const Json *value, double fallback);
 int64_t json_get_i64(const Json *value, int64_t fallback);
 bool json_get_bool(const Json *value, bool fallback);
+/* Of equal type and content, down to the last member; null is the same as absent. */
+bool json_is_same(const Json *a, const Json *b);
+Json *json_share(const Json *value); // the same value once more, for a document; NULL for NULL
 
 /* One document in one line, and a newline, flushed. False: it is not whole (OUTPUT,
  * ABSENT_FEATURE or OUT_OF_MEMORY). */
 CHECKED bool json_write(const Json *value, FILE *stream, Error *err);
+/* The same as text, the newline included; the caller frees it with mem_free(MEM_OTHER, …). NULL:
+ * OUT_OF_MEMORY or ABSENT_FEATURE. */
+CHECKED char *json_line(const Json *value, size_t *n_bytes, Error *err);
 void json_free(Json *value);
 
 #endif
