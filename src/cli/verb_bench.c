@@ -1,5 +1,6 @@
 /* `hypura bench`: budget after budget, windows of decode in turn with windows of the drive's
- * ceiling on the same extents, at the size and depth at which decode reads. A virtual drive's
+ * ceiling, at the size and depth at which decode reads: a dense model's own reads in their order,
+ * else reads at random places of the file. A virtual drive's
  * speed wanders within minutes, so only neighbours in time are compared. */
 #include "cli/verbs.h"
 
@@ -78,8 +79,8 @@ static bool run_pairs(const Bench *bench, BenchRun *run, const Talk *talk)
     Error err = {0};
     Ceiling *ceiling = ceiling_open(bench->options->model, &err);
 
-    if (!ceiling) report_error("the drive's ceiling", &err);
-    bool ok = ceiling != NULL;
+    bool ok = ceiling && ceiling_follow(ceiling, run->start.open.budget.weights, &err);
+    if (!ok) report_error("the drive's ceiling", &err);
     while (ok && run->n_pairs < bench->n_pairs) {
         ok = run_pair(bench, run, ceiling, talk);
         if (ok) show_progress(bench, run);

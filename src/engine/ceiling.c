@@ -2,14 +2,19 @@
 #include "engine/ceiling.h"
 
 #include "base/mem.h"
+#include "base/size.h"
 #include "engine/measure_window.h"
+#include "engine/streamed.h"
 #include "gguf/gguf.h"
 
-#define GRAIN_BYTES (64u << 10) // a window's reads are multiples of it
+#define GRAIN_BYTES      (64u << 10) // a window's reads are multiples of it
+#define RING_GRAIN_BYTES (1u << 20)  // places of a run's reads, as in its ring
 
 struct Ceiling {
     GgufFile *gguf;
     DriveField field;
+    ReadRequest *listed;   // owned; NULL: none are known
+    uint32_t listed_bytes; // of the largest
 };
 
 Ceiling *ceiling_open(const char *path, Error *err)
@@ -30,8 +35,25 @@ void ceiling_close(Ceiling *ceiling)
 {
     if (!ceiling) return;
     drive_field_destroy(&ceiling->field);
+    mem_free(MEM_OTHER, ceiling->listed);
     gguf_close(ceiling->gguf);
     mem_free(MEM_OTHER, ceiling);
+}
+
+bool ceiling_follow(Ceiling *ceiling, uint64_t weights_bytes, Error *err)
+{
+    ReadRequest *reads = NULL;
+    uint32_t n = 0;
+
+    if (!streamed_reads(ceiling->gguf, weights_bytes, &reads, &n, err)) return false;
+    mem_free(MEM_OTHER, ceiling->listed);
+    ceiling->listed = reads;
+    ceiling->listed_bytes = 0;
+    ceiling->field.listed = reads;
+    ceiling->field.n_listed = n;
+    for (uint32_t i = 0; i < n; i++)
+        if (reads[i].n_bytes > ceiling->listed_bytes) ceiling->listed_bytes = reads[i].n_bytes;
+    return true;
 }
 
 bool ceiling_measure(Ceiling *ceiling, uint32_t read_bytes, uint32_t depth, double seconds,
@@ -43,6 +65,10 @@ bool ceiling_measure(Ceiling *ceiling, uint32_t read_bytes, uint32_t depth, doub
                  : depth < DRIVE_DEPTH_MAX ? depth
                                            : DRIVE_DEPTH_MAX,
         .backend = READ_AUTO};
+    if (ceiling->listed_bytes > 0) {
+        shape.is_listed = true;
+        shape.read_bytes = (uint32_t)size_align_up(ceiling->listed_bytes, RING_GRAIN_BYTES);
+    }
     uint64_t depth_max = DRIVE_IN_FLIGHT_MAX / shape.read_bytes;
 
     if (shape.depth > depth_max) shape.depth = (uint32_t)depth_max;

@@ -59,10 +59,11 @@ typedef struct Window {
     uint64_t stride;   // between two random places, in reads; has no divisor with n_places
     uint64_t offsets[DRIVE_DEPTH_MAX]; // of the reads in flight, for messages
     uint32_t files[DRIVE_DEPTH_MAX];
-    uint32_t n_in_flight;
+    uint32_t n_bytes[DRIVE_DEPTH_MAX];
     uint64_t n_back; // reads that came back
+    uint64_t back_bytes;
     uint64_t start_ns, full_ns, last_ns;
-    uint64_t full_bytes; // that came back after full_ns, up to last_ns
+    uint64_t full_bytes; // of back_bytes, those up to full_ns
 } Window;
 
 static uint64_t window_now_ns(const Window *window)
@@ -117,29 +118,44 @@ static uint64_t next_place(Window *window)
     return field->n_drawn++ % window->n_places * window->stride % window->n_places;
 }
 
-static bool submit_one(Window *window, uint32_t slot, Error *err)
+/* The read whose turn it is. */
+static ReadRequest next_read(Window *window)
 {
-    const DriveField *field = window->field;
+    DriveField *field = window->field;
     uint32_t read_bytes = window->shape->read_bytes, alignment = reader_alignment(window->reader);
-    uint64_t place = next_place(window), first_offset = 0;
+    uint64_t first_offset = 0;
     uint32_t e = 0;
 
-    for (;; e++) {
+    if (window->shape->is_listed) return field->listed[field->n_drawn++ % field->n_listed];
+    for (uint64_t place = next_place(window);; e++) {
         assert(e < field->n_extents);
         uint64_t n = places_in(&field->extents[e], read_bytes, alignment, &first_offset);
-        if (place < n) break;
-        place -= n;
+        if (place >= n) {
+            place -= n;
+            continue;
+        }
+        return (ReadRequest){.offset_bytes = first_offset + place * read_bytes,
+            .n_bytes = read_bytes,
+            .file = field->extents[e].file};
     }
-    window->files[slot] = field->extents[e].file;
-    window->offsets[slot] = first_offset + place * read_bytes;
-    ReadRequest request = {.tag = slot,
-        .offset_bytes = window->offsets[slot],
-        .data = field->pages.data + (uint64_t)slot * read_bytes,
-        .n_bytes = read_bytes,
-        .file = window->files[slot]};
-    if (!reader_submit(window->reader, &request, 1, err)) return false;
-    window->n_in_flight++;
-    return true;
+}
+
+/* All that are free again go out at once, as a store's do. */
+static bool submit(Window *window, const uint32_t *slots, uint32_t n, Error *err)
+{
+    ReadRequest requests[DRIVE_DEPTH_MAX];
+
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t slot = slots[i];
+        requests[i] = next_read(window);
+        assert(requests[i].n_bytes <= window->shape->read_bytes);
+        requests[i].tag = slot;
+        requests[i].data = window->field->pages.data + (uint64_t)slot * window->shape->read_bytes;
+        window->offsets[slot] = requests[i].offset_bytes;
+        window->files[slot] = requests[i].file;
+        window->n_bytes[slot] = requests[i].n_bytes;
+    }
+    return reader_submit(window->reader, requests, n, err);
 }
 
 static bool take(Window *window, const ReadCompletion *completion, Error *err)
@@ -147,15 +163,15 @@ static bool take(Window *window, const ReadCompletion *completion, Error *err)
     uint32_t slot = (uint32_t)completion->tag; // below the depth
     const char *path = window->field->files[window->files[slot]].path;
 
-    window->n_in_flight--;
     if (completion->result < 0)
         return error_set(err, ERROR_READ, "%s: cannot read at byte %" PRIu64 ": %s", path,
             window->offsets[slot], strerror((int)-completion->result));
-    if (completion->result != window->shape->read_bytes)
+    if (completion->result != window->n_bytes[slot])
         return error_set(err, ERROR_FILE_CHANGED,
             "%s: a read at byte %" PRIu64 " gave %" PRId64 " bytes of %u", path,
-            window->offsets[slot], completion->result, window->shape->read_bytes);
+            window->offsets[slot], completion->result, window->n_bytes[slot]);
     window->n_back++;
+    window->back_bytes += window->n_bytes[slot];
     return true;
 }
 
@@ -171,10 +187,11 @@ static bool window_is_over(const Window *window, uint64_t window_ns)
 static bool run_window(Window *window, uint64_t window_ns, Error *err)
 {
     ReadCompletion completions[DRIVE_DEPTH_MAX];
+    uint32_t slots[DRIVE_DEPTH_MAX];
 
     window->start_ns = window->last_ns = window_now_ns(window);
-    for (uint32_t slot = 0; slot < window->shape->depth; slot++)
-        if (!submit_one(window, slot, err)) return false;
+    for (uint32_t slot = 0; slot < window->shape->depth; slot++) slots[slot] = slot;
+    if (!submit(window, slots, window->shape->depth, err)) return false;
     while (!window_is_over(window, window_ns)) {
         uint32_t n;
         if (!reader_reap(window->reader, READ_WAIT, completions, DRIVE_DEPTH_MAX, &n, err))
@@ -182,11 +199,12 @@ static bool run_window(Window *window, uint64_t window_ns, Error *err)
         window->last_ns = window_now_ns(window);
         for (uint32_t i = 0; i < n; i++) {
             if (!take(window, &completions[i], err)) return false;
-            if (window->full_ns > 0) window->full_bytes += window->shape->read_bytes;
-            if (!submit_one(window, (uint32_t)completions[i].tag, err)) return false;
+            slots[i] = (uint32_t)completions[i].tag; // below the depth
         }
-        if (window->full_ns == 0 && window->n_back >= window->shape->depth)
-            window->full_ns = window->last_ns;
+        if (!submit(window, slots, n, err)) return false;
+        if (window->full_ns > 0 || window->n_back < window->shape->depth) continue;
+        window->full_ns = window->last_ns;
+        window->full_bytes = window->back_bytes;
     }
     return true;
 }
@@ -194,11 +212,11 @@ static bool run_window(Window *window, uint64_t window_ns, Error *err)
 /* Of the full queue; a drive too slow for that gives what came at all. */
 static double window_rate(const Window *window)
 {
-    uint64_t n_bytes = window->full_bytes;
+    uint64_t n_bytes = window->full_ns > 0 ? window->back_bytes - window->full_bytes : 0;
     uint64_t elapsed_ns = window->last_ns - window->full_ns;
 
     if (n_bytes == 0) {
-        n_bytes = window->n_back * window->shape->read_bytes;
+        n_bytes = window->back_bytes;
         elapsed_ns = window->last_ns - window->start_ns;
     }
     if (elapsed_ns == 0) return 0;
@@ -226,11 +244,23 @@ static Reader *open_reader(DriveField *field, const DriveShape *shape, Error *er
     return reader_create(&options, err);
 }
 
+/* How many different reads there are. */
+static uint64_t count_places(const Window *window)
+{
+    const DriveField *field = window->field;
+    uint32_t alignment = reader_alignment(window->reader);
+    uint64_t first_offset, n = 0;
+
+    if (window->shape->is_listed) return field->n_listed;
+    for (uint32_t i = 0; i < field->n_extents; i++)
+        n += places_in(&field->extents[i], window->shape->read_bytes, alignment, &first_offset);
+    return n;
+}
+
 bool measure_drive_window(
     DriveField *field, const DriveShape *shape, uint64_t window_ns, double *bytes_per_s, Error *err)
 {
     Window window = {.field = field, .shape = shape};
-    uint64_t first_offset;
     bool ok = true;
 
     assert(shape->depth >= 1 && shape->depth <= DRIVE_DEPTH_MAX);
@@ -238,9 +268,7 @@ bool measure_drive_window(
     window.reader = open_reader(field, shape, err);
     if (!window.reader) return false;
     bool is_direct = field->sim || reader_is_direct(window.reader);
-    for (uint32_t i = 0; i < field->n_extents; i++)
-        window.n_places += places_in(
-            &field->extents[i], shape->read_bytes, reader_alignment(window.reader), &first_offset);
+    window.n_places = count_places(&window);
     if (is_direct && window.n_places > 0) {
         window.stride = stride_for(window.n_places);
         ok = run_window(&window, window_ns, err);

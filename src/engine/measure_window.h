@@ -18,9 +18,11 @@ typedef struct DriveField {
     uint32_t n_files;
     Extent *extents; // owned
     uint32_t n_extents;
-    uint64_t n_bytes;    // of the extents
-    uint64_t n_drawn;    // random places so far
-    uint64_t next_bytes; // where sequential reads go on
+    uint64_t n_bytes;          // of the extents
+    uint64_t n_drawn;          // random places, or listed reads, so far
+    uint64_t next_bytes;       // where sequential reads go on
+    const ReadRequest *listed; // [n_listed] reads of their own place and length; borrowed
+    uint32_t n_listed;
     Pages pages;         // of all reads in flight; mapped by a window, grown by a larger one
     struct ReadSim *sim; // for tests: a simulated drive, whose ticks are milliseconds
 } DriveField;
@@ -37,6 +39,7 @@ typedef struct DriveShape {
     uint32_t depth;      // 1 to DRIVE_DEPTH_MAX; read_bytes * depth <= DRIVE_IN_FLIGHT_MAX
     ReadBackend backend;
     bool is_sequential;
+    bool is_listed; // the field's list, again and again; read_bytes holds each of them
 } DriveShape;
 
 /*
@@ -44,7 +47,7 @@ typedef struct DriveShape {
  * The clock starts when the first `depth` reads are back and others fly in their place.
  *
  * *bytes_per_s  0 where the figure would not be the drive's: the file system has no direct reads,
- *               the extents hold no read of that size, or it is more than DRIVE_BELIEVED_MAX
+ *               there is no read of that size, or it is more than DRIVE_BELIEVED_MAX
  *
  * READ: a read failed. FILE_CHANGED: a file ends early. On failure the output is unchanged.
  */

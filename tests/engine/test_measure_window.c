@@ -164,6 +164,39 @@ TEST(no_place_comes_again_before_all_others_had_their_turn)
     check_each_place_once(true);
 }
 
+/* Each 64 KiB of the file has its number. The first read of the list is 64 KiB, the second four
+ * times as much; the next window goes on after what the one before had asked for. */
+TEST(listed_reads_have_their_length_and_their_turn)
+{
+    static const ReadRequest list[] = {
+        {.offset_bytes = 40 * KIB(64), .n_bytes = KIB(64)},
+        {.offset_bytes = 7 * KIB(64), .n_bytes = 4 * KIB(64)},
+        {.offset_bytes = 20 * KIB(64), .n_bytes = KIB(64)},
+    };
+    static const int third[] = {20, 7, 40}; // the third read of each window, on its way at its end
+    DriveShape shape = {.read_bytes = 4 * KIB(64), .depth = 1, .is_listed = true};
+    Error err = {0};
+    Bench bench;
+    double rate;
+
+    for (size_t i = 0; i < FILE_BYTES / KIB(64); i++)
+        memset(content + i * KIB(64), (int)i, KIB(64));
+    bench_open(&bench, NULL, 0);
+    bench.field.listed = list;
+    bench.field.n_listed = COUNT(list);
+    for (size_t i = 0; i < COUNT(third); i++) {
+        bench.field.n_drawn = 2 * i;
+        CHECK(measure_drive_window(&bench.field, &shape, 0, &rate, &err));
+        CHECK(bench.field.pages.data[0] == third[i]);
+        CHECK(bench.field.n_drawn == 2 * i + 3);
+    }
+    // One read a tick, and all three in turn: their mean length a tick.
+    CHECK(measure_drive_window(&bench.field, &shape, 31 * TICK_NS, &rate, &err));
+    CHECK(is_near(rate, 2 * KIB(64) * 1e3));
+    bench_close(&bench);
+    memset(content, 0, FILE_BYTES);
+}
+
 TEST(extents_without_a_whole_read_have_no_rate)
 {
     static const Extent small = {.n_bytes = KIB(60)};
