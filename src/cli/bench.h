@@ -57,7 +57,8 @@ typedef struct BenchPair {
 } BenchPair;
 
 typedef struct BenchRun {
-    const char *budget;
+    const char *budget;  // as shown
+    const char *weights; // of it; NULL: what a run would take
     uint64_t begun_ns;
     BenchStart start;
     uint32_t read_bytes, depth; // of the ceiling

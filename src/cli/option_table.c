@@ -35,7 +35,7 @@ static const OptionRow rows[] = {
     {{"--perfetto"}, OPTION_TEXT, OPTIONS_OF_THE_VERB, V(REPLAY), TO(perfetto), "FILE", NULL, 0, 0,
         "write the recorded timeline to FILE, as JSON that Perfetto shows"},
     {{"--budgets"}, OPTION_TEXT, OPTIONS_OF_THE_VERB, V(BENCH), TO(budgets), "LIST", NULL, 0, 0,
-        "budgets of the weights: min,25%,4G,all (default: that of --weights, else all)"},
+        "budgets of the weights: min,25%,4G,all (default: what run would take)"},
     {{"-n", "--predict", "--n-predict"}, OPTION_INTEGER, OPTIONS_OF_THE_VERB, V(BENCH), TO(n_tokens), "N", NULL, 1, 65536,
         "tokens of a window, at least (default 4)"},
     {{"--seconds"}, OPTION_NUMBER, OPTIONS_OF_THE_VERB, V(BENCH), TO(seconds), "S", NULL, 0.01, 600,

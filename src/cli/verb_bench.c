@@ -93,7 +93,7 @@ static bool run_pairs(const Bench *bench, BenchRun *run, const Talk *talk)
 static int run_budget(const Bench *bench, BenchRun *run)
 {
     BenchJob job = {.options = bench->options,
-        .weights = run->budget,
+        .weights = run->weights,
         .n_prompt = bench->n_prompt,
         .begun_ns = clock_now_ns()};
     Error err = {0};
@@ -119,7 +119,7 @@ static bool split_budgets(Bench *bench, char *text, Error *err)
         if (bench->n_runs == BENCH_BUDGETS_MAX)
             return error_set(err, ERROR_USAGE, "more than %d", BENCH_BUDGETS_MAX);
         if (!budget_parse(word, &budget, err)) return false;
-        bench->runs[bench->n_runs++].budget = word;
+        bench->runs[bench->n_runs++] = (BenchRun){.budget = word, .weights = word};
     }
     return bench->n_runs > 0 || error_set(err, ERROR_USAGE, "there is none");
 }
@@ -138,6 +138,10 @@ static bool prepare(Bench *bench, char *budgets, Error *err)
                                                   : SECONDS_DEFAULT;
     bench->runs = mem_alloc_array(MEM_OTHER, BENCH_BUDGETS_MAX, sizeof *bench->runs, err);
     if (!bench->runs) return false;
+    if (!*budgets) { // what a run would take
+        bench->runs[bench->n_runs++] = (BenchRun){.budget = "auto"};
+        return true;
+    }
     return split_budgets(bench, budgets, err) || error_at(err, "--budgets");
 }
 
@@ -160,7 +164,7 @@ int verb_bench(const Options *options)
         return report_usage("bench", NULL, "--parallel: this version runs one sequence at a time");
     const char *wanted = options->budgets   ? options->budgets
                          : options->weights ? options->weights
-                                            : "all";
+                                            : "";
     if (strlen(wanted) >= sizeof budgets) return report_usage("bench", NULL, "--budgets: too long");
     memcpy(budgets, wanted, strlen(wanted) + 1);
     if (!prepare(&bench, budgets, &err)) status = report_error("bench", &err);

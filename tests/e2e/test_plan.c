@@ -157,6 +157,19 @@ TEST(a_bench_has_prediction_outcome_and_ceiling_of_each_budget)
     json_free(json);
 }
 
+TEST(a_bench_without_budgets_takes_what_a_run_takes)
+{
+    if (!json_available()) TEST_SKIP("this build has no JSON");
+    // Not all weights fit in there: only what a run chooses by itself does.
+    CHECK(RUN(&program, "bench", MIXTURE, "--memory", "60M", "--pairs", "1", "-n", "4", "--seconds",
+              "0.02", "--prompt", "4", "--ctx", "256", "--json")
+          == 0);
+    Json *json = output_json();
+    CHECK(json_count(json_get(json, "runs")) == 1);
+    CHECK(number(json, "missing_bytes_per_token") > 0);
+    json_free(json);
+}
+
 TEST(a_bench_fails_as_a_run_does)
 {
     CHECK(RUN(&program, "bench", MIXTURE, "--budgets", "25%,1K", "--pairs", "1", "-n", "4",
