@@ -219,11 +219,12 @@ typedef struct hypura_tier {
 /* Ceilings that are known better than profile knows them; 0: take what profile measured, and
  * where it never ran a cautious guess. */
 typedef struct hypura_plan_options {
-    size_t size_bytes; // sizeof(hypura_plan_options)
-    uint32_t n_prompt; // tokens; 0: 512
+    size_t size_bytes;   // sizeof(hypura_plan_options)
+    uint32_t n_prompt;   // tokens; 0: 512
+    uint32_t n_parallel; // prompts that share every pass; 0: 1
     double drive_bytes_per_s, memory_bytes_per_s;
     double compute_bytes_per_s;           // of weights multiplied with one row
-    double other_seconds, expert_seconds; // of compute a token, outside and within experts
+    double other_seconds, expert_seconds; // of compute a pass, outside and within experts
     uint64_t more_bytes;                  // for weights, beyond the budget
 } hypura_plan_options;
 #define HYPURA_PLAN_OPTIONS_INIT                  \
@@ -239,11 +240,13 @@ typedef struct hypura_plan {
     double pass_bytes_per_token;
     hypura_range missing_bytes_per_token; // a dense model's are exact
     hypura_range hit_rate;                // of experts; of bytes in a dense model
-    hypura_range prompt_per_s, generate_per_s, first_token_seconds; // from a cold start
-    hypura_bound bound;                                             // with the expected ceilings
+    // From a cold start. Generation and its bound are of all prompts that share a pass together;
+    // prompts are evaluated one after the other.
+    hypura_range prompt_per_s, generate_per_s, first_token_seconds;
+    hypura_bound bound; // with the expected ceilings
     hypura_tier tiers[HYPURA_TIERS_MAX];
     uint32_t n_tiers;
-    uint32_t n_prompt, n_threads;
+    uint32_t n_prompt, n_parallel, n_threads;
     double drive_bytes_per_s, memory_bytes_per_s, compute_bytes_per_s; // as assumed
     bool drive_is_known, memory_is_known, compute_is_known; // measured or given; else a guess
     bool experts_are_known;                                 // by a heat map; true for a dense model

@@ -26,6 +26,7 @@ hypura_model *load_model(const Options *options, LoadWish wish, int *status)
     wanted.n_threads = (uint32_t)options->n_threads.value;
     wanted.n_ctx = options->n_ctx.is_given ? (uint32_t)options->n_ctx.value : wish.n_ctx_default;
     wanted.n_ubatch = (uint32_t)options->n_ubatch.value;
+    wanted.n_sequences_max = wish.n_sequences;
     wanted.n_logit_rows = wish.n_logit_rows;
     wanted.heat_map = options->heat_map ? options->heat_map : "auto";
     wanted.trace = options->trace;

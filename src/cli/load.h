@@ -9,6 +9,7 @@ typedef struct LoadWish {
     hypura_need need;
     uint32_t n_ctx_default; // without --ctx; 0: the model's, at most 4096
     uint32_t n_logit_rows;  // rows whose logits one pass gives; 0: the last one's
+    uint32_t n_sequences;   // alive at once; 0: 1
     bool sandbox;           // give up rights; files for writing must be open by then
 } LoadWish;
 

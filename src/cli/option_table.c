@@ -23,7 +23,7 @@ static const OptionRow rows[] = {
     {{"-p", "--prompt"}, OPTION_INTEGER, OPTIONS_OF_THE_VERB, V(PLAN) | V(BENCH), TO(n_prompt), "N", NULL, 1, 16777216,
         "tokens of the prompt (default 512)"},
     {{"--parallel"}, OPTION_INTEGER, OPTIONS_OF_THE_VERB, V(PLAN) | V(BENCH), TO(n_parallel), "N", NULL, 1, 65536,
-        "sequences at once; this version knows one"},
+        "prompts that share every pass (bench: one, so far)"},
     {{"--what-if"}, OPTION_TEXT, OPTIONS_OF_THE_VERB, V(PLAN), TO(what_if), "LIST", NULL, 0, 0,
         "other ceilings or budgets: drive=7GB/s,memory=8G"},
     {{"--only"}, OPTION_TEXT, OPTIONS_OF_THE_VERB, V(PROFILE), TO(only), "LIST", NULL, 0, 0,

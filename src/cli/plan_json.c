@@ -71,12 +71,14 @@ void plan_set_json(Json *out, const hypura_plan *plan)
     json_set_u64(out, "weight_bytes", plan->weight_bytes);
     json_set_u64(out, "prompt_tokens", plan->n_prompt);
     json_set_u64(out, "threads", plan->n_threads);
+    json_set_u64(out, "parallel", plan->n_parallel);
     json_set_f64(out, "pass_bytes_per_token", plan->pass_bytes_per_token);
     json_set_f64(out, "missing_bytes_per_token", plan->missing_bytes_per_token.expected);
     json_set(out, "missing_bytes_range", range_json(&plan->missing_bytes_per_token, 1));
     json_set(out, "hit_rate", range_json(&plan->hit_rate, 1));
     json_set(out, "prompt_per_s", range_json(&plan->prompt_per_s, 1));
     json_set(out, "generate_per_s", range_json(&plan->generate_per_s, 1));
+    json_set(out, "generate_per_s_each", range_json(&plan->generate_per_s, 1.0 / plan->n_parallel));
     json_set(out, "first_token_ns", range_json(&plan->first_token_seconds, 1e9));
     json_set(out, "bound", bound_json(&plan->bound));
     json_set(out, "tiers", tiers_json(plan));

@@ -51,6 +51,18 @@ static void write_row(const char *what, const hypura_range *range)
     putchar('\n');
 }
 
+/* Of the prompts that share every pass, what one gets. */
+static void write_each(const hypura_plan *plan)
+{
+    const hypura_range *all = &plan->generate_per_s;
+    double n = plan->n_parallel;
+    hypura_range each = {all->low / n, all->expected / n, all->high / n};
+    char name[32];
+
+    snprintf(name, sizeof name, "  each of %u prompts", plan->n_parallel);
+    write_row(name, &each);
+}
+
 static void write_bound(const char *name, double per_s)
 {
     if (!(per_s > 0)) return; // NAN
@@ -80,6 +92,7 @@ static void write_table(const hypura_plan *plan)
     snprintf(name, sizeof name, "prompt of %u, 1/s", plan->n_prompt);
     write_row(name, &plan->prompt_per_s);
     write_row("generation, 1/s", &plan->generate_per_s);
+    if (plan->n_parallel > 1) write_each(plan);
     write_row("first token, s", &plan->first_token_seconds);
     printf("\nbounds of generation, 1/s:");
     write_bound("drive", plan->bound.drive_per_s);
@@ -112,8 +125,6 @@ int verb_plan(const Options *options)
     Error err = {0};
     int status = STATUS_OK;
 
-    if (options->n_parallel.value > 1)
-        return report_usage("plan", NULL, "--parallel: one sequence can be planned for");
     if (!what_if_parse(options->what_if, &what_if, &err)) {
         error_at(&err, "--what-if");
         return report_error("plan", &err);
@@ -121,11 +132,13 @@ int verb_plan(const Options *options)
     if (*what_if.memory) wanted.memory = what_if.memory;
     if (*what_if.weights) wanted.weights = what_if.weights;
     ask.n_prompt = (uint32_t)options->n_prompt.value; // within the option's limits
+    ask.n_parallel = (uint32_t)options->n_parallel.value;
     ask.drive_bytes_per_s = what_if.drive_bytes_per_s;
     ask.memory_bytes_per_s = what_if.memory_bytes_per_s;
     ask.compute_bytes_per_s = what_if.compute_bytes_per_s;
 
-    hypura_model *model = load_model(&wanted, (LoadWish){.need = HYPURA_NEED_PLAN}, &status);
+    LoadWish wish = {.need = HYPURA_NEED_PLAN, .n_sequences = ask.n_parallel};
+    hypura_model *model = load_model(&wanted, wish, &status);
     if (!model) return status;
     if (hypura_model_plan(model, &ask, &plan, &api_error))
         status = write_plan(options, &plan);

@@ -1,6 +1,7 @@
 /* The plan: three scenarios (all ceilings low, as expected, high) through one time model.
  *
  *   token  = (attention, routing, head | what streams) + sum of layers max(experts' reads, compute)
+ *            (of N prompts that share a pass: N tokens in that time, of the union of their experts)
  *   prompt = sum of chunks (every byte that the chunk needs and memory lacks | compute of its rows)
  *
  * where (a | b) is two things at once (bound.h). Compute is that of the facts, by type and rows,
@@ -10,6 +11,7 @@
 #include <math.h>
 
 #include "engine/bound.h"
+#include "engine/plan_hits.h"
 
 // What waking the workers, norms and the like cost a layer: an estimate from runs on two cores
 // (docs/tiers.md).
@@ -45,6 +47,8 @@ typedef struct Prediction {
     const PlanMachine *machine;
     Spread drive, compute;
     hypura_range hits;
+    PlanPopularity popularity;
+    double n_rows; // of a pass that generates
 } Prediction;
 
 static double of_spread(Spread spread, Scenario scenario)
@@ -133,36 +137,61 @@ static double used_share(const PlanModel *model)
     return model->n_expert > 0 ? (double)model->n_expert_used / model->n_expert : 0;
 }
 
-/* Compute of a token outside and within experts; the keys and values of half a prompt are read. */
+/* Of a layer's experts, the share that n rows choose together. */
+static double touched_share(const Prediction *p, double n_rows)
+{
+    return plan_union(&p->popularity, used_share(p->model), n_rows, 1).touched;
+}
+
+/* Compute of a pass outside and within experts; the keys and values of half a prompt are read. */
 static void fill_compute(const Prediction *p, uint32_t n_prompt, Scenario scenario, TokenWork *work)
 {
     const PlanModel *model = p->model;
     const hypura_plan_options *given = &p->machine->given;
+    double touched = touched_share(p, p->n_rows);
+    double expert_rows = touched > 0 ? p->n_rows * used_share(model) / touched : 1;
     double spread = of_spread(p->compute, scenario);
 
-    work->other_seconds = products_seconds(p, model->body_bytes, 1, 1, scenario)
-                          + products_seconds(p, model->head_bytes, 1, 1, scenario)
-                          + model->n_layer * LAYER_SECONDS / spread
-                          + (double)model->position_bytes * n_prompt / memory_rate(p) / spread;
-    work->expert_seconds = products_seconds(p, model->expert_bytes, used_share(model), 1, scenario)
+    work->other_seconds =
+        products_seconds(p, model->body_bytes, 1, p->n_rows, scenario)
+        + products_seconds(p, model->head_bytes, 1, p->n_rows, scenario)
+        + model->n_layer * LAYER_SECONDS / spread
+        + p->n_rows * (double)model->position_bytes * n_prompt / memory_rate(p) / spread;
+    work->expert_seconds = products_seconds(p, model->expert_bytes, touched, expert_rows, scenario)
                            + model->n_expert_layers * EXPERT_LAYER_SECONDS / spread;
     if (given->other_seconds > 0) work->other_seconds = given->other_seconds / spread;
     if (given->expert_seconds > 0) work->expert_seconds = given->expert_seconds / spread;
+}
+
+/* The share of all experts that a pass asks for and memory lacks. One row misses what `hits` says;
+ * more rows miss more, as the popularity of what is not kept has it. */
+static double missed_share(const Prediction *p, Scenario scenario)
+{
+    const PlanModel *model = p->model;
+    double n_all = (double)model->n_expert * model->n_expert_layers;
+    if (n_all <= 0) return 0;
+
+    double kept = fmin(p->places->n_expert_slots / n_all, 1), used = used_share(model);
+    double of_one = plan_union(&p->popularity, used, 1, kept).missed;
+    PlanUnion all = plan_union(&p->popularity, used, p->n_rows, kept);
+    double growth = of_one > 0 ? all.missed / of_one : all.touched / used;
+    return fmin((1 - of_range(p->hits, scenario)) * used * growth, all.touched);
 }
 
 static TokenWork token_work(const Prediction *p, uint32_t n_prompt, Scenario scenario)
 {
     const PlanModel *model = p->model;
     const PlanPlaces *places = p->places;
-    double experts = sum_of(model->expert_bytes) * used_share(model);
+    double touched = touched_share(p, p->n_rows), missed = missed_share(p, scenario);
+    double experts = sum_of(model->expert_bytes);
     double dense = (double)(places->resident_bytes + places->streamed_bytes);
-    double miss = 1 - of_range(p->hits, scenario);
-    TokenWork work = {.pass_bytes = dense + experts + (double)model->row_bytes,
-        .missing_bytes = (double)places->streamed_bytes + experts * miss
-                         + (places->rows_are_resident ? 0 : (double)model->row_bytes),
-        .missing_expert_bytes = experts * miss,
-        .miss_rate = miss,
-        .n_expert_used = model->n_expert_used};
+    double rows = p->n_rows * (double)model->row_bytes;
+    TokenWork work = {.pass_bytes = dense + experts * touched + rows,
+        .missing_bytes = (double)places->streamed_bytes + experts * missed
+                         + (places->rows_are_resident ? 0 : rows),
+        .missing_expert_bytes = experts * missed,
+        .miss_rate = touched > 0 ? missed / touched : 1,
+        .n_expert_used = (uint32_t)round(touched * model->n_expert)};
 
     fill_compute(p, n_prompt, scenario, &work);
     return work;
@@ -172,7 +201,7 @@ static TokenWork token_work(const Prediction *p, uint32_t n_prompt, Scenario sce
 static Ceilings ceilings_of(const Prediction *p, const TokenWork *work, Scenario scenario)
 {
     const PlanPlaces *places = p->places;
-    double depth = fmax(work->miss_rate * p->model->n_expert_used * places->n_expert_reads, 1);
+    double depth = fmax(work->miss_rate * work->n_expert_used * places->n_expert_reads, 1);
     double stream = drive_rate(p, places->stream_read_bytes, places->stream_depth, scenario);
     double experts = drive_rate(p, places->expert_read_bytes, depth, scenario);
     double expert_bytes = work->missing_expert_bytes;
@@ -186,18 +215,12 @@ static Ceilings ceilings_of(const Prediction *p, const TokenWork *work, Scenario
 
 /* ---- a prompt ---- */
 
-/* Of a layer's experts, the share that n rows choose together when all are as likely. */
-static double touched_share(const PlanModel *model, double n_rows)
-{
-    return 1 - pow(1 - used_share(model), n_rows);
-}
-
 static double chunk_seconds(
     const Prediction *p, double n_rows, bool is_first, bool is_last, Scenario scenario)
 {
     const PlanModel *model = p->model;
     const PlanPlaces *places = p->places;
-    double touched = touched_share(model, n_rows);
+    double touched = touched_share(p, n_rows);
     double expert_rows = touched > 0 ? n_rows * used_share(model) / touched : 1;
     double kept = model->n_expert > 0 && !is_first
                       ? (double)places->n_expert_slots / (model->n_expert * model->n_expert_layers)
@@ -232,42 +255,6 @@ static double prompt_seconds(const Prediction *p, uint32_t n_prompt, Scenario sc
     return seconds;
 }
 
-/* ---- hits ---- */
-
-/* Published curve of hits over the share of experts kept, models of about 128 experts with 4 to 8
- * used (docs/tiers.md names the sources). */
-static double published_hit(double share)
-{
-    static const double curve[][2] = {{0, 0}, {0.03, 0.1}, {0.06, 0.3}, {0.12, 0.48}, {0.25, 0.68},
-        {0.5, 0.87}, {0.75, 0.95}, {1, 1}};
-    size_t i = 1;
-
-    while (share > curve[i][0] && i + 1 < sizeof curve / sizeof curve[0]) i++;
-    double part = (share - curve[i - 1][0]) / (curve[i][0] - curve[i - 1][0]);
-    return curve[i - 1][1] + part * (curve[i][1] - curve[i - 1][1]);
-}
-
-hypura_range plan_published_hits(const PlanModel *model, uint32_t n_slots)
-{
-    double n_all = (double)model->n_expert * model->n_expert_layers;
-    double n_token = (double)model->n_expert_used * model->n_expert_layers;
-    if (n_all <= 0 || n_slots >= n_all) return (hypura_range){1, 1, 1};
-
-    double share = n_slots / n_all;
-    // With less than a token's experts kept, most leave before they come again.
-    double cycle = fmin(n_slots / n_token, 1);
-    // The larger the share that a token uses, the less room there is for favourites.
-    double skew = 1 - 0.4 * log2(fmax(used_share(model) * 16, 1));
-    double gain = fmax(skew, 0.1) * fmax(published_hit(share) - share, 0);
-    hypura_range hits = {.expected = (share + gain) * cycle * cycle};
-
-    hits.low = cycle < 1 ? 0 : share * 0.9;
-    hits.high = fmin(4 * cycle, 1) * (1 - 0.5 * (1 - fmax(published_hit(share), share)));
-    hits.high = fmax(hits.high, hits.expected);
-    hits.low = fmin(hits.low, hits.expected);
-    return hits;
-}
-
 /* ---- together ---- */
 
 static void choose_spreads(Prediction *p, hypura_plan *plan)
@@ -296,19 +283,33 @@ static void choose_hits(Prediction *p, hypura_plan *plan)
 
     plan->experts_are_known = !is_mixture || has_all || p->machine->heat_hits.expected > 0;
     p->hits = plan_published_hits(model, p->places->n_expert_slots);
-    if (is_mixture && !has_all && p->machine->heat_hits.expected > 0)
-        p->hits = p->machine->heat_hits;
+    plan_published_popularity(model, &p->popularity);
+    if (!is_mixture) p->popularity.n = 0;
+    if (!is_mixture || p->machine->heat_hits.expected <= 0) return;
+    if (p->machine->heat.n > 0) p->popularity = p->machine->heat;
+    if (!has_all) p->hits = p->machine->heat_hits;
 }
 
-static void fill_bytes(const TokenWork *work, Scenario scenario, hypura_plan *plan)
+static void fill_bytes(const TokenWork *work, double n_rows, Scenario scenario, hypura_plan *plan)
 {
     // The best case reads least.
     Scenario bytes = scenario == LOW ? HIGH : scenario == HIGH ? LOW : EXPECTED;
 
-    set_range(&plan->missing_bytes_per_token, bytes, work->missing_bytes);
+    set_range(&plan->missing_bytes_per_token, bytes, work->missing_bytes / n_rows);
     double hit =
         work->n_expert_used > 0 ? 1 - work->miss_rate : 1 - work->missing_bytes / work->pass_bytes;
     set_range(&plan->hit_rate, scenario, hit);
+}
+
+/* Of passes a second, to tokens: n_rows come of each. */
+static hypura_bound bound_of_tokens(hypura_bound bound, double n_rows)
+{
+    bound.drive_per_s *= n_rows;
+    bound.memory_per_s *= n_rows;
+    bound.compute_per_s *= n_rows;
+    bound.layers_per_s *= n_rows;
+    bound.least_per_s *= n_rows;
+    return bound;
 }
 
 void plan_make(
@@ -320,6 +321,8 @@ void plan_make(
     choose_spreads(&p, plan);
     choose_hits(&p, plan);
     plan->n_prompt = n_prompt;
+    plan->n_parallel = machine->given.n_parallel > 0 ? machine->given.n_parallel : 1;
+    p.n_rows = plan->n_parallel;
     plan->n_threads = machine->n_threads;
     for (Scenario s = LOW; s < SCENARIOS; s++) {
         TokenWork work = token_work(&p, n_prompt, s);
@@ -330,13 +333,13 @@ void plan_make(
         // here. A guess of memory says nothing against products that were measured.
         if (plan->memory_is_known || (!plan->compute_is_known && s != HIGH))
             seconds = fmax(seconds, work.pass_bytes / ceilings.memory_bytes_per_s);
-        set_range(&plan->generate_per_s, s, 1 / seconds);
+        set_range(&plan->generate_per_s, s, p.n_rows / seconds);
         set_range(&plan->prompt_per_s, s, n_prompt / first);
         set_range(&plan->first_token_seconds, s == LOW ? HIGH : s == HIGH ? LOW : s, first);
-        fill_bytes(&work, s, plan);
+        fill_bytes(&work, p.n_rows, s, plan);
         if (s != EXPECTED) continue;
-        plan->pass_bytes_per_token = work.pass_bytes;
-        plan->bound = bound_of(&work, &ceilings);
+        plan->pass_bytes_per_token = work.pass_bytes / p.n_rows;
+        plan->bound = bound_of_tokens(bound_of(&work, &ceilings), p.n_rows);
         plan->drive_bytes_per_s = ceilings.drive_bytes_per_s;
         plan->memory_bytes_per_s = ceilings.memory_bytes_per_s;
         plan->compute_bytes_per_s = work.pass_bytes / (work.other_seconds + work.expert_seconds);

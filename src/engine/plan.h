@@ -1,6 +1,6 @@
 /* What to expect of a model on a machine within a budget: bytes a token, speeds as intervals, and
  * what bounds them (docs/tiers.md). Pure: numbers in, numbers out; plan_model.c finds the numbers
- * of a model that is open. */
+ * of a model that is open. A pass computes a token of each of the prompts that share it. */
 #ifndef HYPURA_ENGINE_PLAN_H
 #define HYPURA_ENGINE_PLAN_H
 
@@ -30,20 +30,25 @@ typedef struct PlanPlaces {
     bool rows_are_resident;
 } PlanPlaces;
 
+#define PLAN_POPULARITY_MAX 65
+
+/* Of the most used `share` of all experts, `mass` of all choices; from 0, 0 to 1, 1. */
+typedef struct PlanPopularity {
+    double share[PLAN_POPULARITY_MAX], mass[PLAN_POPULARITY_MAX];
+    uint32_t n; // points; 0: nothing is known
+} PlanPopularity;
+
 /* What the machine does. What is given (not 0) goes before the facts, and these before a guess. */
 typedef struct PlanMachine {
     const Facts *facts; // NULL: profile never ran here
     uint32_t n_threads, n_ubatch;
     hypura_plan_options given;
     hypura_range heat_hits; // of experts, by a heat map; expected 0: there is none
+    PlanPopularity heat;    // by the same
 } PlanMachine;
 
 /* Fills what follows from these: everything but budgets and tiers. */
 void plan_make(const PlanModel *model, const PlanPlaces *places, const PlanMachine *machine,
     hypura_plan *plan);
-
-/* The share of experts asked for that is in memory, when n_slots of all n experts are kept and
- * nothing is known of the choices but published traces. low: choices without skew. */
-hypura_range plan_published_hits(const PlanModel *model, uint32_t n_slots);
 
 #endif

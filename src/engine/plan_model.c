@@ -3,17 +3,10 @@
 #include "engine/plan_model.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
-#include "base/mem.h"
+#include "engine/plan_hits.h"
 #include "store/ring.h"
 #include "sys/cpu.h"
-
-// Hits as a share of those that the best fixed choice would have had on the texts of the past:
-// other texts cost some, a cache that follows the text gains some. HIGH is a share of the misses.
-#define HEAT_LOW      0.75
-#define HEAT_EXPECTED 0.93
-#define HEAT_HIGH     0.6
 
 /* ---- what passes consist of ---- */
 
@@ -144,38 +137,6 @@ static bool make_residency(
     return residency_plan(residency, map, loaded->alignment, &more, 0, err);
 }
 
-static int compare_shares(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-
-    return (x < y) - (x > y); // the largest first
-}
-
-bool plan_heat_hits(
-    const Heat *heat, uint32_t n_expert_used, uint32_t n_slots, hypura_range *out, Error *err)
-{
-    uint32_t n = heat->n_layers * heat->n_expert;
-    // A layer's choice always takes slots of its own, whose experts are as likely not kept.
-    uint32_t n_kept = n_slots > n_expert_used ? n_slots - n_expert_used : 0;
-    double all = 0, kept = 0;
-
-    *out = (hypura_range){0};
-    if (!heat->uses || heat->n_tokens <= 0) return true;
-    float *shares = mem_alloc_array(MEM_OTHER, n, sizeof *shares, err);
-    if (!shares) return false;
-    for (uint32_t i = 0; i < n; i++) shares[i] = heat_share(heat, i);
-    qsort(shares, n, sizeof *shares, compare_shares);
-    for (uint32_t i = 0; i < n; i++) {
-        all += (double)shares[i];
-        if (i < n_kept) kept += (double)shares[i];
-    }
-    mem_free(MEM_OTHER, shares);
-    if (!(all > 0)) return true;
-    double hit = kept / all;
-    *out = (hypura_range){HEAT_LOW * hit, HEAT_EXPECTED * hit, 1 - HEAT_HIGH * (1 - hit)};
-    return true;
-}
-
 bool plan_of_loaded(const Loaded *loaded, const Facts *facts, const hypura_plan_options *options,
     hypura_plan *out, Error *err)
 {
@@ -199,7 +160,7 @@ bool plan_of_loaded(const Loaded *loaded, const Facts *facts, const hypura_plan_
     if (machine.given.n_prompt == 0 && loaded->n_ctx <= PLAN_PROMPT_DEFAULT)
         machine.given.n_prompt = loaded->n_ctx > 1 ? loaded->n_ctx - 1 : 1;
     if (!plan_heat_hits(&loaded->heat_found, model.n_expert_used, places.n_expert_slots,
-            &machine.heat_hits, err)) {
+            &machine.heat_hits, &machine.heat, err)) {
         residency_destroy(&residency);
         return false;
     }

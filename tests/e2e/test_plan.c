@@ -75,7 +75,32 @@ TEST(what_if_changes_what_it_names)
     CHECK(RUN(&program, "plan", MIXTURE, "--what-if", "disk=7GB/s") == 2);
     CHECK(strstr(program.err, "--what-if") && strstr(program.err, "disk"));
     CHECK(RUN(&program, "plan", MIXTURE, "--what-if", "memory=1M") == 4); // as a run would say
-    CHECK(RUN(&program, "plan", MIXTURE, "--parallel", "2") == 2);
+}
+
+TEST(prompts_at_once_are_planned_together)
+{
+    double per_s[2], state[2];
+    static const char *const parallel[] = {"1", "4"};
+
+    if (!json_available()) TEST_SKIP("this build has no JSON");
+    for (size_t i = 0; i < COUNT(parallel); i++) {
+        CHECK(
+            RUN(&program, "plan", MIXTURE, "--what-if", "weights=25%,drive=100MB/s,compute=50GB/s",
+                "--parallel", parallel[i], "--ctx", "256", "--json")
+            == 0);
+        Json *json = output_json();
+        per_s[i] = number(json_get(json, "generate_per_s"), "expected");
+        state[i] = number(json_get(json, "budget_bytes"), "state");
+        double each = number(json_get(json, "generate_per_s_each"), "expected");
+        CHECK(number(json, "parallel") == (i == 0 ? 1 : 4));
+        CHECK(each * number(json, "parallel") > 0.999 * per_s[i]);
+        CHECK(each * number(json, "parallel") < 1.001 * per_s[i]);
+        json_free(json);
+    }
+    CHECK(per_s[1] > per_s[0] && per_s[1] < 4 * per_s[0]);
+    CHECK(state[1] == 4 * state[0]); // each has keys and values of its own
+    CHECK(RUN(&program, "plan", MIXTURE, "--parallel", "4") == 0);
+    CHECK(strstr(program.out, "each of 4 prompts"));
 }
 
 TEST(a_plan_refuses_what_a_run_refuses)
