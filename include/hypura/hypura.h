@@ -163,6 +163,32 @@ HYPURA_API hypura_sampling hypura_sampling_default(
 HYPURA_API bool hypura_sequence_sample(
     hypura_sequence *sequence, const hypura_sampling *sampling, int32_t *token, hypura_error *err);
 
+/* Many prompts at once, each in a place of its own: a pass over the weights serves all places. One
+ * that ends takes the next prompt while the others go on. A prompt gets the tokens that it would
+ * get alone. */
+typedef struct hypura_batch hypura_batch;
+typedef struct hypura_batch_answer {
+    uint32_t place;
+    int32_t token;
+} hypura_batch_answer;
+
+/* n_places: at most n_sequences_max of the model's options, less the sequences that are open. */
+HYPURA_API hypura_batch *hypura_batch_create(
+    hypura_model *model, uint32_t n_places, hypura_error *err);
+HYPURA_API void hypura_batch_free(hypura_batch *batch); // before its model
+
+/* Gives the empty place `place` (below n_places) a prompt of 1 to context - 1 tokens, borrowed
+ * until the place is empty again. On failure nothing changed. */
+HYPURA_API bool hypura_batch_begin(hypura_batch *batch, uint32_t place, const int32_t *tokens,
+    size_t n_tokens, const hypura_sampling *sampling, hypura_error *err);
+HYPURA_API void hypura_batch_end(hypura_batch *batch, uint32_t place); // empties it
+
+/* One pass. answers [n_places]: the next token of each place that has one now, also the one that
+ * ends generation; long prompts take several passes to their first. The caller ends a place that
+ * has got enough, or whose context is full. On failure all places are as before. Blocking. */
+HYPURA_API bool hypura_batch_step(
+    hypura_batch *batch, hypura_batch_answer *answers, uint32_t *n_answers, hypura_error *err);
+
 /* Bytes that the process may hold (memory), and of the weights; then what parts of it hold. */
 typedef struct hypura_budget {
     uint64_t memory, weights, trunk, cache, ring, state, scratch;

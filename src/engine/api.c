@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/batch.h"
 #include "engine/overrides.h"
 #include "engine/plan_model.h"
 #include "engine/sequence.h"
@@ -22,6 +23,10 @@ struct hypura_model {
 struct hypura_sequence {
     Sequence sequence;
     Sampler sampler; // its scratch is made at the first draw
+};
+
+struct hypura_batch {
+    Batch batch;
 };
 
 struct hypura_text_stream {
@@ -384,15 +389,20 @@ hypura_sampling hypura_sampling_default(void)
         .top_k = options.top_k};
 }
 
-bool hypura_sequence_sample(
-    hypura_sequence *sequence, const hypura_sampling *sampling, int32_t *token, hypura_error *err)
+static SamplerOptions sampler_options(const hypura_sampling *sampling)
 {
-    Error e = {0};
-    SamplerOptions options = {.seed = sampling->seed,
+    return (SamplerOptions){.seed = sampling->seed,
         .temperature = sampling->temperature,
         .top_k = sampling->top_k,
         .top_p = sampling->top_p,
         .min_p = sampling->min_p};
+}
+
+bool hypura_sequence_sample(
+    hypura_sequence *sequence, const hypura_sampling *sampling, int32_t *token, hypura_error *err)
+{
+    Error e = {0};
+    SamplerOptions options = sampler_options(sampling);
 
     if (!sequence->sequence.has_logits) {
         error_set(&e, ERROR_USAGE, "nothing was evaluated, so there is nothing to sample from");
@@ -405,6 +415,46 @@ bool hypura_sequence_sample(
     return sampler_draw(&sequence->sampler, sequence->sequence.logits,
                sequence->sequence.state.end_position, token, &e)
            || fail(err, &e);
+}
+
+hypura_batch *hypura_batch_create(hypura_model *model, uint32_t n_places, hypura_error *err)
+{
+    Error e = {0};
+    hypura_batch *batch = mem_alloc(MEM_STATE, sizeof *batch, &e);
+
+    if (batch && batch_init(&batch->batch, &model->loaded, n_places, &e)) return batch;
+    mem_free(MEM_STATE, batch);
+    fail(err, &e);
+    return NULL;
+}
+
+void hypura_batch_free(hypura_batch *batch)
+{
+    if (!batch) return;
+    batch_destroy(&batch->batch);
+    mem_free(MEM_STATE, batch);
+}
+
+bool hypura_batch_begin(hypura_batch *batch, uint32_t place, const int32_t *tokens, size_t n_tokens,
+    const hypura_sampling *sampling, hypura_error *err)
+{
+    Error e = {0};
+
+    return batch_begin(&batch->batch, place, tokens, n_tokens, sampler_options(sampling), &e)
+           || fail(err, &e);
+}
+
+void hypura_batch_end(hypura_batch *batch, uint32_t place)
+{
+    batch_end(&batch->batch, place);
+}
+
+bool hypura_batch_step(
+    hypura_batch *batch, hypura_batch_answer *answers, uint32_t *n_answers, hypura_error *err)
+{
+    Error e = {0};
+
+    return batch_step(&batch->batch, answers, n_answers, &e) || fail(err, &e);
 }
 
 static void fill_store_stats(const Loaded *loaded, hypura_stats *stats)
@@ -450,8 +500,9 @@ void hypura_model_stats(const hypura_model *model, hypura_stats *stats)
 
     *stats =
         (hypura_stats){.size_bytes = sizeof *stats, .peak_memory_bytes = process_peak_memory()};
+    stats->read_bytes = stats->read_load_bytes = loaded->header_read_bytes;
+    if (loaded->has_plan) stats->arch = loaded->shape.arch->name;
     if (!loaded->has_weights) return;
-    stats->arch = loaded->shape.arch->name;
     stats->isa = loaded->forward.compute.kernels->isa;
     stats->n_threads = pool_n_workers(loaded->pool);
     stats->budget.memory = loaded->memory.limit;

@@ -35,7 +35,8 @@ static bool settle_sizes(Loaded *loaded, const LoadOptions *options, Error *err)
         return error_set(err, ERROR_USAGE, "--ubatch %u: at most %u", n_ubatch, UBATCH_MAX);
     if (loaded->n_ctx > 1u << 24)
         return error_set(err, ERROR_USAGE, "--ctx %u: at most %u", loaded->n_ctx, 1u << 24);
-    if (n_ubatch > loaded->n_ctx) n_ubatch = loaded->n_ctx;
+    if (n_ubatch > (uint64_t)loaded->n_ctx * loaded->n_sequences)
+        n_ubatch = loaded->n_ctx * loaded->n_sequences;
     if (n_ubatch < loaded->n_sequences) n_ubatch = loaded->n_sequences;
     loaded->n_ubatch = n_ubatch;
     if (loaded->n_logit_rows > n_ubatch) loaded->n_logit_rows = n_ubatch;
@@ -61,15 +62,12 @@ static bool plan_memory(Loaded *loaded, const LoadOptions *options, const Comput
                         + (sidecar ? sidecar_bytes(&subject) : 0),
         .state = state_pool_bytes(kv, loaded->shape.n_layer, loaded->n_ctx, loaded->n_sequences),
         .weights_min = store_minimum_bytes(&loaded->map, loaded->alignment),
+        .n_sequences = loaded->n_sequences,
         .scratch = forward_scratch_sizes(
             &loaded->shape, &loaded->weights, compute, loaded->n_ubatch, loaded->n_logit_rows)};
 
     if (!memory_plan(&loaded->memory, &options->memory, &options->reserve, &needs, err))
         return false;
-    if (loaded->memory.n_rows < loaded->n_sequences)
-        return error_set(err, ERROR_BUDGET,
-            "the memory does for passes of %u rows, not for %u sequences", loaded->memory.n_rows,
-            loaded->n_sequences);
     if (loaded->memory.n_rows < loaded->n_ubatch) {
         log_info("prompt chunks of %u rows instead of %u fit the memory", loaded->memory.n_rows,
             loaded->n_ubatch);

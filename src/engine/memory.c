@@ -11,7 +11,6 @@
 #define WORKER_BYTES         (64ull << 10) // touched part of a worker's stack
 #define RESERVE_BYTES_MIN    (1ull << 30)
 #define MEMORY_UNKNOWN_BYTES (4ull << 30) // where the machine does not say how much it has
-#define ROWS_MIN             1
 
 static uint64_t reserve_bytes(const Budget *reserve, uint64_t available)
 {
@@ -52,13 +51,14 @@ bool memory_plan(MemoryPlan *out, const Budget *memory, const Budget *reserve,
 {
     MemoryPlan plan = {.is_stated = memory->unit != BUDGET_DEFAULT, .state = needs->state};
     ScratchSizes scratch = needs->scratch;
+    uint32_t n_rows_min = needs->n_sequences > 0 ? needs->n_sequences : 1;
     char limit_text[24];
 
     if (!limit_of(memory, reserve, &plan.limit, err)) return false;
     plan.unbooked = process_memory() > ledger_total() ? process_memory() - ledger_total() : 0;
     plan.process = size_align_up(process_memory(), GRAIN_BYTES) + MARGIN_BYTES + needs->store_tables
                    + scratch.n_workers * WORKER_BYTES;
-    for (;; scratch.n_rows = scratch.n_rows / 2 > ROWS_MIN ? scratch.n_rows / 2 : ROWS_MIN) {
+    for (;; scratch.n_rows = scratch.n_rows / 2 > n_rows_min ? scratch.n_rows / 2 : n_rows_min) {
         plan.scratch = scratch_bytes(needs->shape, &scratch);
         uint64_t fixed = plan.process + plan.state + plan.scratch;
         if (plan.limit >= fixed && plan.limit - fixed >= needs->weights_min) {
@@ -67,15 +67,15 @@ bool memory_plan(MemoryPlan *out, const Budget *memory, const Budget *reserve,
             *out = plan;
             return true;
         }
-        if (scratch.n_rows == ROWS_MIN) {
+        if (scratch.n_rows == n_rows_min) {
             // One grain more, so that the number does in the next run, too.
             uint64_t need = size_align_up(fixed + needs->weights_min, GRAIN_BYTES) + GRAIN_BYTES;
             return error_set(err, ERROR_BUDGET,
                 "%s of memory do not do; %" PRIu64 "M would (weights %" PRIu64
                 " bytes, keys and values %" PRIu64 ", a pass %" PRIu64 ", the program %" PRIu64
-                "); a smaller --ctx takes less",
+                "); a smaller --ctx%s takes less",
                 size_format(plan.limit, limit_text), need >> 20, needs->weights_min, plan.state,
-                plan.scratch, plan.process);
+                plan.scratch, plan.process, n_rows_min > 1 ? " or --parallel" : "");
         }
     }
 }

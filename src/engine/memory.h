@@ -12,6 +12,7 @@ typedef struct MemoryNeeds {
     uint64_t store_tables; // bookkeeping of blocks
     const Shape *shape;
     ScratchSizes scratch; // for the rows wanted
+    uint32_t n_sequences; // a pass has a row for each, at least
 } MemoryNeeds;
 
 typedef struct MemoryPlan {
