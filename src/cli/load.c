@@ -5,16 +5,10 @@
 #include "cli/input.h"
 #include "cli/report.h"
 
-hypura_model *load_model(const Options *options, LoadWish wish, int *status)
+hypura_model *load_model_or(const Options *options, LoadWish wish, hypura_error *err)
 {
     hypura_model_options wanted = HYPURA_MODEL_OPTIONS_INIT;
-    hypura_error err = {0};
 
-    if (options->trace && input_holds_model(options->trace)) {
-        *status = report_usage(
-            "cannot record", "another name", "--trace: %s holds a model", options->trace);
-        return NULL;
-    }
     wanted.need = wish.need;
     wanted.memory = options->memory;
     wanted.weights = options->weights;
@@ -35,7 +29,19 @@ hypura_model *load_model(const Options *options, LoadWish wish, int *status)
     wanted.n_override_kv = options->override_kv.n;
     wanted.sandbox = wish.sandbox;
 
-    hypura_model *model = hypura_model_open(options->model, &wanted, &err);
+    return hypura_model_open(options->model, &wanted, err);
+}
+
+hypura_model *load_model(const Options *options, LoadWish wish, int *status)
+{
+    hypura_error err = {0};
+
+    if (options->trace && input_holds_model(options->trace)) {
+        *status = report_usage(
+            "cannot record", "another name", "--trace: %s holds a model", options->trace);
+        return NULL;
+    }
+    hypura_model *model = load_model_or(options, wish, &err);
     if (!model) *status = report_api_error("cannot open model", &err);
     return model;
 }

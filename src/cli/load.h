@@ -16,6 +16,9 @@ typedef struct LoadWish {
 /* NULL: failed, reported, and *status is what to exit with. hypura_model_close ends it. */
 hypura_model *load_model(const Options *options, LoadWish wish, int *status);
 
+/* As load_model, but a failure is the caller's to report. */
+hypura_model *load_model_or(const Options *options, LoadWish wish, hypura_error *err);
+
 /* As load_model, with need TEXT. */
 hypura_model *load_vocabulary(const Options *options, int *status);
 

@@ -71,7 +71,9 @@ static int refuse_json(const Options *options)
     Error err = {0};
 
     error_set(&err, ERROR_ABSENT_FEATURE, "%s: this build has no JSON library",
-        options->json ? "--json" : "--stats");
+        options->json      ? "--json"
+        : options->prompts ? "--prompts"
+                           : "--stats");
     return report_error(verb_row(options->verb)->name, &err);
 }
 
@@ -87,7 +89,7 @@ static int run_verb(Verb verb, const char *const *args, size_t n)
     set_log_level(&options);
     if (options.help_wanted)
         help_write_verb(stdout, verb);
-    else if ((options.json || options.stats.is_given) && !json_available())
+    else if ((options.json || options.stats.is_given || options.prompts) && !json_available())
         status = refuse_json(&options);
     else
         status = verb_functions[verb](&options);

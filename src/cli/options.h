@@ -77,7 +77,7 @@ typedef struct Options {
     size_t n_arguments;
 
     const char *model_option, *prompt, *file, *output, *tokens, *type, *size, *router, *budgets,
-        *trace, *perfetto;
+        *trace, *perfetto, *prompts;
     bool raw, special, pieces, layers, list, force, bench, write, json;
     bool special_omitted; // --no-add-special
     OptionInteger n_tokens, start, n_prompt, n_parallel, n_pairs;

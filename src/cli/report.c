@@ -39,6 +39,14 @@ int report_api_error(const char *what, const hypura_error *err)
     return report(what, err->message, err->number, err->hint, err->exit_status);
 }
 
+void report_to_api(hypura_error *out, const Error *err)
+{
+    *out = (hypura_error){.number = (int)err->id,
+        .exit_status = error_exit_status(err->id),
+        .hint = error_hint(err->id)};
+    snprintf(out->message, sizeof out->message, "%s", err->message);
+}
+
 ErrorId report_write_error_id(int error_number, ErrorId otherwise)
 {
     return error_number == ENOSPC || error_number == EDQUOT ? ERROR_DISK_FULL : otherwise;

@@ -19,6 +19,9 @@ int report_api_error(const char *what, const hypura_error *err);
 /* The same with a hint of the caller's; NULL or empty: the error's own. */
 int report_error_with_hint(const char *what, const Error *err, const char *hint);
 
+/* An error as the public interface would tell it. */
+void report_to_api(hypura_error *out, const Error *err);
+
 /* What a failed write is, by its errno: DISK_FULL, or `otherwise`. */
 ErrorId report_write_error_id(int error_number, ErrorId otherwise);
 

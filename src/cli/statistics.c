@@ -2,7 +2,8 @@
  *
  * A token's time runs from the token before it to itself, so the first one (whose time is
  * the prompt's) has none: n tokens have n - 1 times. Figures of "a token" are those of
- * the evaluations that followed the prompt; where there were none they are null.
+ * the evaluations that followed the prompt; where there were none they are null. Prompts that
+ * share passes have no such order: there every token counts, over the time of all passes.
  * Figures that this version cannot know are null too. */
 #include "cli/statistics.h"
 
@@ -22,8 +23,9 @@
 #include "cli/plan_json.h"
 #include "cli/report.h"
 
-#define SECOND_NS  UINT64_C(1000000000)
-#define ROOM_BYTES 16384 // several times what the object takes
+#define SECOND_NS      UINT64_C(1000000000)
+#define ROOM_BYTES     16384 // several times what the object takes
+#define PASS_TIMES_MAX 4096
 
 static const char *const finish_names[] = {
     [FINISH_STOP] = "stop",
@@ -84,7 +86,8 @@ bool statistics_init(Statistics *statistics, const Options *options, Error *err)
         return error_set(err, ERROR_USAGE, "--stats: %s: %s", path, strerror(errno));
     return reserve_room(statistics, err) && check_part(path, options->model, "the model", err)
            && check_part(path, options->file, "the text of -f", err)
-           && check_part(path, options->output, "the result of -o", err);
+           && check_part(path, options->output, "the result of -o", err)
+           && check_part(path, options->prompts, "what --prompts names", err);
 }
 
 void statistics_destroy(Statistics *statistics)
@@ -138,19 +141,65 @@ void statistics_end_prompt(Statistics *statistics, const hypura_model *model)
     statistics->after_prompt = stats_of(model);
 }
 
+bool statistics_begin_passes(
+    Statistics *statistics, const hypura_model *model, uint32_t n_parallel, Error *err)
+{
+    if (!statistics_expect_tokens(statistics, PASS_TIMES_MAX, err)) return false;
+    statistics->n_parallel = n_parallel;
+    statistics->pass_stride = 1;
+    statistics_end_prompt(statistics, model); // all that follows is both prompts and tokens
+    statistics->last_pass_ns = statistics->prompt_ended_ns;
+    return true;
+}
+
+/* Every second of the times that are kept goes, so that a long run needs no more room. */
+static void thin_pass_times(Statistics *statistics)
+{
+    statistics->n_pass_times /= 2;
+    for (uint64_t i = 0; i < statistics->n_pass_times; i++)
+        statistics->token_ns[i] = statistics->token_ns[2 * i];
+    statistics->pass_stride *= 2;
+}
+
+void statistics_add_pass(Statistics *statistics, uint64_t n_generated, uint64_t n_prompt)
+{
+    uint64_t now_ns = clock_now_ns();
+
+    if (statistics->n_pass_times == PASS_TIMES_MAX) thin_pass_times(statistics);
+    if (statistics->n_passes++ % statistics->pass_stride == 0)
+        statistics->token_ns[statistics->n_pass_times++] = now_ns - statistics->last_pass_ns;
+    if (n_generated > 0 && statistics->first_token_ns == 0) statistics->first_token_ns = now_ns;
+    statistics->last_pass_ns = now_ns;
+    statistics->n_generated += n_generated;
+    statistics->n_prompt += n_prompt;
+}
+
+const char *statistics_finish_name(Finish finish)
+{
+    return finish_names[finish];
+}
+
 /* NaN, which becomes null, where nothing was counted. */
 static double ratio(double part, double whole)
 {
     return whole > 0 ? part / whole : (double)NAN;
 }
 
+/* Tokens that figures of "a token" are of. */
 static uint64_t n_token_times(const Statistics *statistics)
 {
+    if (statistics->n_parallel > 0) return statistics->n_generated;
     return statistics->n_generated > 1 ? statistics->n_generated - 1 : 0;
+}
+
+static double pass_seconds(const Statistics *statistics)
+{
+    return (double)(statistics->last_pass_ns - statistics->prompt_ended_ns) / 1e9;
 }
 
 static double prompt_seconds(const Statistics *statistics)
 {
+    if (statistics->n_parallel > 0) return pass_seconds(statistics);
     return (double)(statistics->prompt_ended_ns - statistics->prompt_begun_ns) / 1e9;
 }
 
@@ -162,7 +211,14 @@ static double seconds_of_tokens(const Statistics *statistics, uint64_t n)
 
 static double generate_seconds(const Statistics *statistics)
 {
+    if (statistics->n_parallel > 0) return pass_seconds(statistics);
     return seconds_of_tokens(statistics, n_token_times(statistics));
+}
+
+static double all_seconds(const Statistics *statistics)
+{
+    if (statistics->n_parallel > 0) return pass_seconds(statistics);
+    return prompt_seconds(statistics) + generate_seconds(statistics);
 }
 
 static double generate_per_s(const Statistics *statistics)
@@ -186,6 +242,10 @@ void statistics_end(Statistics *statistics, hypura_model *model, Finish finish)
     statistics->finish = finish;
     if (finish != FINISH_ERROR) save_heat_map(statistics, model);
     if (!statistics->explains) return;
+    if (statistics->n_parallel > 0) { // the plan knows one sequence
+        statistics->outcome = outcome_of(model, &(OutcomeSpan){0});
+        return;
+    }
     bool is_long = statistics->n_in_second > 0;
     uint64_t n_early = is_long ? statistics->n_in_second : n_token_times(statistics);
     OutcomeSpan span = {.begin = statistics->after_prompt,
@@ -215,6 +275,18 @@ static int compare_u64(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Times between two tokens, in order: of the text, or of any of those that share passes. */
+static uint64_t *copy_times(const Statistics *statistics, size_t n)
+{
+    uint64_t *times = mem_alloc_array(MEM_OTHER, n, sizeof *times, NULL);
+    const uint64_t *from = statistics->token_ns;
+
+    for (size_t i = 0; times && i < n; i++)
+        times[i] = statistics->n_parallel > 0 ? from[i] : from[i + 1] - from[i];
+    if (times && n > 0) qsort(times, n, sizeof *times, compare_u64);
+    return times;
+}
+
 /* Nearest-rank percentiles of the times between tokens. */
 static Json *token_times_json(const Statistics *statistics)
 {
@@ -222,19 +294,22 @@ static Json *token_times_json(const Statistics *statistics)
         const char *key;
         unsigned percent;
     } wanted[] = {{"p50", 50}, {"p95", 95}, {"p99", 99}};
-    size_t n = n_token_times(statistics);
-    uint64_t *times = mem_alloc_array(MEM_OTHER, n, sizeof *times, NULL);
+    size_t n = statistics->n_parallel > 0 ? statistics->n_pass_times : n_token_times(statistics);
+    uint64_t *times = copy_times(statistics, n);
     Json *out = json_object();
 
-    for (size_t i = 0; times && i < n; i++)
-        times[i] = statistics->token_ns[i + 1] - statistics->token_ns[i];
-    if (times && n > 0) qsort(times, n, sizeof *times, compare_u64);
     for (size_t i = 0; i < COUNT(wanted); i++) {
         size_t rank = (n * wanted[i].percent + 99) / 100; // from 1
         json_set(out, wanted[i].key, times && n > 0 ? json_u64(times[rank - 1]) : NULL);
     }
     mem_free(MEM_OTHER, times);
     return out;
+}
+
+/* Of a run with tokens. */
+static uint64_t first_token_at_ns(const Statistics *statistics)
+{
+    return statistics->n_parallel > 0 ? statistics->first_token_ns : statistics->token_ns[0];
 }
 
 static void set_times(Json *out, const Statistics *statistics)
@@ -247,7 +322,7 @@ static void set_times(Json *out, const Statistics *statistics)
     json_set_u64(out, "load_ns", statistics->prompt_begun_ns - statistics->begun_ns);
     json_set(out, "first_token_ns",
         statistics->n_generated > 0
-            ? json_u64(statistics->token_ns[0] - statistics->prompt_begun_ns)
+            ? json_u64(first_token_at_ns(statistics) - statistics->prompt_begun_ns)
             : NULL);
     json_set(out, "token_ns", token_times_json(statistics));
 }
@@ -256,16 +331,16 @@ static void set_bytes(Json *out, const Statistics *statistics)
 {
     const hypura_stats *all = &statistics->after_all, *prompt = &statistics->after_prompt;
     double n_tokens = (double)n_token_times(statistics);
-    double seconds = prompt_seconds(statistics) + generate_seconds(statistics);
+    uint64_t before = statistics->read_before_bytes;
 
     json_set(out, "budget_bytes", budget_json(&all->budget));
     json_set_u64(out, "weight_bytes", all->weight_bytes);
     json_set_u64(out, "peak_memory_bytes", all->peak_memory_bytes);
     json_set_u64(out, "given_back_bytes", all->given_back_bytes);
     json_set_u64(out, "taken_again_bytes", all->taken_again_bytes);
-    json_set_u64(out, "read_bytes", all->read_bytes);
+    json_set_u64(out, "read_bytes", all->read_bytes + before);
     json_set_u64(out, "read_missed_bytes", all->read_missed_bytes);
-    json_set_u64(out, "read_load_bytes", all->read_load_bytes);
+    json_set_u64(out, "read_load_bytes", all->read_load_bytes + before);
     json_set_u64(out, "read_padding_bytes", all->read_padding_bytes);
     json_set_u64(out, "read_prefetch_wasted_bytes", all->read_prefetch_wasted_bytes);
     json_set_u64(out, "read_again_bytes", all->read_again_bytes);
@@ -278,8 +353,8 @@ static void set_bytes(Json *out, const Statistics *statistics)
         ratio((double)(all->read_missed_bytes - prompt->read_missed_bytes), n_tokens));
     json_set_f64(out, "hit_rate", hit_rate(all));
     json_set_u64(out, "stall_ns", all->stall_ns);
-    json_set_f64(
-        out, "drive_bytes_per_s", ratio((double)(all->read_bytes - all->read_load_bytes), seconds));
+    json_set_f64(out, "drive_bytes_per_s",
+        ratio((double)(all->read_bytes - all->read_load_bytes), all_seconds(statistics)));
 }
 
 void statistics_set_json(Json *out, const Statistics *statistics)
@@ -288,6 +363,10 @@ void statistics_set_json(Json *out, const Statistics *statistics)
 
     json_set_text(out, "model", view_of(statistics->model_path));
     json_set_text(out, "arch", view_of(all->arch));
+    if (statistics->n_parallel > 0) {
+        json_set_u64(out, "parallel", statistics->n_parallel);
+        json_set_u64(out, "output_bytes", statistics->output_bytes);
+    }
     set_times(out, statistics);
     set_bytes(out, statistics);
     json_set(out, "bound", bound_json(&statistics->outcome.bound));

@@ -30,6 +30,12 @@ typedef struct Statistics {
     uint64_t n_in_second; // tokens that came after the first, until after_second; 0: not reached
     Outcome outcome;
     uint64_t saved_bytes; // after the last token: the heat map
+    // of prompts that share passes; then token_ns are times of passes, the last of them thinned
+    uint32_t n_parallel; // 0: there is one prompt
+    uint64_t first_token_ns, last_pass_ns; // clock; 0: not yet
+    uint64_t n_pass_times, pass_stride, n_passes;
+    uint64_t read_before_bytes; // to look at the model before it was opened to run
+    uint64_t output_bytes;
 } Statistics;
 
 /* Opens what --stats asks for, before a sandbox forbids it; what the file holds stays until
@@ -42,6 +48,15 @@ void statistics_destroy(Statistics *statistics);
 CHECKED bool statistics_expect_tokens(Statistics *statistics, uint64_t n, Error *err);
 /* A token has been generated now. */
 void statistics_add_token(Statistics *statistics, const hypura_model *model);
+
+/* Prompts share passes from now on, n_parallel at once. */
+CHECKED bool statistics_begin_passes(
+    Statistics *statistics, const hypura_model *model, uint32_t n_parallel, Error *err);
+/* A pass has ended now, with so many tokens generated and so many of prompts evaluated. */
+void statistics_add_pass(Statistics *statistics, uint64_t n_generated, uint64_t n_prompt);
+
+/* "stop", "length", … */
+const char *statistics_finish_name(Finish finish);
 
 /* The prompt is evaluated; and everything is done, or failed at any stage: then, unless it has
  * failed, the heat map is saved. */

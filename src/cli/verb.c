@@ -20,6 +20,10 @@ static const VerbRow verb_rows[VERBS] = {
         "output. Chat templates are not built in yet: --raw says that the text is to be\n"
         "continued as it is.\n"
         "\n"
+        "With --prompts FILE -o OUT each line of FILE is a JSON object with a \"prompt\" (and\n"
+        "\"id\", \"n\", \"seed\", \"temp\", \"stop\"), and its answer a line of OUT. All of them\n"
+        "share every pass over the weights. Lines that OUT holds already are kept.\n"
+        "\n"
         "Ctrl-C ends the text after the current token, a second one ends the program.\n",
         true, 0, 1},
     [VERB_INSPECT] = {"inspect", "MODEL", "show metadata, tensors by kind and type, bytes",

@@ -9,14 +9,15 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <sys/random.h>
 
 #include "base/clock.h"
 #include "cli/input.h"
 #include "cli/interrupt.h"
 #include "cli/load.h"
 #include "cli/progress.h"
+#include "cli/prompts.h"
 #include "cli/report.h"
+#include "cli/sampling.h"
 #include "cli/statistics.h"
 #include "cli/terminal.h"
 
@@ -61,31 +62,6 @@ static bool read_prompt(const Options *options, Text *out, Error *err)
     if (!input_read(options->file ? options->file : "-", out, err)) return false;
     input_drop_line_end(out);
     return true;
-}
-
-static OptionSeed draw_seed(void)
-{
-    uint32_t seed = 0; // 32 bits: short enough to be typed again
-
-    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed) seed = (uint32_t)clock_now_ns();
-    return (OptionSeed){.is_given = true, .value = seed};
-}
-
-static void choose_sampling(Run *run)
-{
-    const Options *options = run->options;
-    hypura_sampling *sampling = &run->sampling;
-
-    *sampling = hypura_sampling_default();
-    if (options->temperature.is_given) sampling->temperature = (float)options->temperature.value;
-    if (options->top_k.is_given) sampling->top_k = (int32_t)options->top_k.value;
-    if (options->top_p.is_given) sampling->top_p = (float)options->top_p.value;
-    if (options->min_p.is_given) sampling->min_p = (float)options->min_p.value;
-
-    run->statistics.seed = options->seed.is_given ? options->seed : draw_seed();
-    sampling->seed = run->statistics.seed.value;
-    if (!options->seed.is_given && !options->quiet)
-        fprintf(stderr, "hypura: seed %llu\n", (unsigned long long)sampling->seed);
 }
 
 /* Opens the model and everything that hangs on it. Reports; false: ended with *status. */
@@ -263,12 +239,15 @@ int verb_run(const Options *options)
     if (!options->raw)
         return report_usage("run", "--raw, which continues the text as it is",
             "chat templates are not built in yet");
+    if (options->prompts) return prompts_run(options);
+    if (options->output || options->n_parallel.is_given)
+        return report_usage("run", NULL, "-o and --parallel go with --prompts");
     if (!read_prompt(options, &run.prompt, &err)) {
         status = report_error("run", &err);
     } else if (!statistics_init(&run.statistics, options, &err)) {
         status = report_error("run", &err);
     } else {
-        choose_sampling(&run);
+        run.sampling = sampling_choose(options, &run.statistics.seed);
         status = run_model(&run);
     }
     run_destroy(&run);
