@@ -16,7 +16,7 @@ build = cmake --preset $(1) >/dev/null && cmake --build build/$(1) -j $(JOBS)
 	check install help
 
 release: ## build/release/hypura (the default)
-	@$(call build,release) --target hypura hypura_library
+	@$(call build,release) --target hypura hypura_library hypura_pages
 
 demo: ## install what is missing, build, and show the bundled model in a fraction of its memory
 	@scripts/demo
@@ -44,7 +44,7 @@ bench: release ## measure this machine and the bundled model
 check: setup ## format, analyzer and spelling, beside what the tests check
 	@scripts/check
 
-install: release ## into PREFIX (/usr/local): program, header, library
+install: release ## into PREFIX (/usr/local): program, header, library, manual page
 	@cmake --install build/release --prefix "$(PREFIX)"
 
 help: ## this list

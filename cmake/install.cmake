@@ -38,6 +38,22 @@ foreach(pair "URING:-luring" "JANSSON:-ljansson" "XXHASH:-lxxhash")
 endforeach()
 configure_file("${CMAKE_SOURCE_DIR}/cmake/hypura.pc.in" "${CMAKE_BINARY_DIR}/hypura.pc" @ONLY)
 
+# The manual page and the completion come out of the program itself, where it can run here.
+if(NOT CMAKE_CROSSCOMPILING)
+  set(manual "${CMAKE_BINARY_DIR}/hypura.1")
+  set(completion "${CMAKE_BINARY_DIR}/hypura.bash")
+  add_custom_command(OUTPUT "${manual}" "${completion}"
+    COMMAND sh -c "\"$1\" help --man >\"$2\" && \"$1\" help --completion bash >\"$3\""
+      sh "$<TARGET_FILE:hypura>" "${manual}" "${completion}"
+    DEPENDS hypura
+    COMMENT "Writing hypura.1 and its completion"
+    VERBATIM)
+  add_custom_target(hypura_pages ALL DEPENDS "${manual}" "${completion}")
+  install(FILES "${manual}" DESTINATION "${CMAKE_INSTALL_MANDIR}/man1")
+  install(FILES "${completion}"
+    DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions" RENAME hypura)
+endif()
+
 install(TARGETS hypura RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 install(FILES "${library}" DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 install(FILES "${CMAKE_BINARY_DIR}/hypura.pc"

@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#include "cli/options.h"
-
 #define NAMES_COLUMN 34
 
 static const char *const group_titles[OPTION_GROUPS] = {
@@ -14,6 +12,20 @@ static const char *const group_titles[OPTION_GROUPS] = {
     [OPTIONS_MODEL] = "Model and memory",
     [OPTIONS_GENERAL] = "General",
 };
+
+const char help_operands[] =
+    "MODEL is the path of a GGUF file, or of any part of a split one.\n"
+    "Sizes are written 14M, 2G, 512MiB (powers of 1024), 1.5GB (powers of 1000).\n";
+
+const char help_statuses[] =
+    "Exit status: 0 done, 1 unexpected failure, 2 wrong usage, 3 not a usable model,\n"
+    "4 does not fit the memory budget, 5 the drive or file system failed,\n"
+    "7 a check said no, 128+n ended by signal n.\n";
+
+const char *help_group_title(OptionGroup group)
+{
+    return group_titles[group];
+}
 
 void help_write_overview(FILE *stream)
 {
@@ -26,16 +38,8 @@ void help_write_overview(FILE *stream)
         const VerbRow *row = verb_row((Verb)i);
         fprintf(stream, "  %-11s %s\n", row->name, row->summary);
     }
-    fputs("\n"
-          "MODEL is the path of a GGUF file, or of any part of a split one.\n"
-          "Sizes are written 14M, 2G, 512MiB (powers of 1024), 1.5GB (powers of 1000).\n"
-          "\n"
-          "Exit status: 0 done, 1 unexpected failure, 2 wrong usage, 3 not a usable model,\n"
-          "4 does not fit the memory budget, 5 the drive or file system failed,\n"
-          "7 a check said no, 128+n ended by signal n.\n"
-          "\n"
-          "'hypura help VERB' explains a verb and its options.\n",
-        stream);
+    fprintf(stream, "\n%s\n%s\n'hypura help VERB' explains a verb and its options.\n",
+        help_operands, help_statuses);
 }
 
 /* "  -n, --predict, --n-predict N" */

@@ -4,7 +4,13 @@
 
 #include <stdio.h>
 
-#include "cli/verb.h"
+#include "cli/options.h"
+
+/* What MODEL and SIZE are, and the exit statuses; each ends with a line end. */
+extern const char help_operands[], help_statuses[];
+
+/* "Model and memory" */
+const char *help_group_title(OptionGroup group);
 
 /* All verbs, one line each. */
 void help_write_overview(FILE *stream);

@@ -83,6 +83,11 @@ static const OptionRow rows[] = {
     {{"--budgets"}, OPTION_TEXT, OPTIONS_OF_THE_VERB, V(REPLAY), TO(budgets), "LIST", NULL, 0, 0,
         "sizes of the cache: 3%,25%,2G (percent: of all experts' bytes)"},
 
+    {{"--man"}, OPTION_FLAG, OPTIONS_OF_THE_VERB, V(HELP), TO(manual), NULL, NULL, 0, 0,
+        "write the manual page hypura(1)"},
+    {{"--completion"}, OPTION_CHOICE, OPTIONS_OF_THE_VERB, V(HELP), TO(completion), NULL, "bash", 0, 0,
+        "write the completion script of a shell"},
+
     {{"-s", "--seed"}, OPTION_SEED, OPTIONS_SAMPLING, V(RUN), TO(seed), "N", NULL, 0, 0,
         "seed of the sampler (default: drawn and shown)"},
     {{"--temp", "--temperature"}, OPTION_NUMBER, OPTIONS_SAMPLING, V(RUN), TO(temperature), "T", NULL, -1000, 1000,

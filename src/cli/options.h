@@ -79,7 +79,9 @@ typedef struct Options {
     const char *model_option, *prompt, *file, *output, *tokens, *type, *size, *router, *budgets,
         *trace, *perfetto, *prompts;
     bool raw, special, pieces, layers, list, force, bench, write, json;
-    bool special_omitted; // --no-add-special
+    bool manual;            // --man
+    const char *completion; // --completion
+    bool special_omitted;   // --no-add-special
     OptionInteger n_tokens, start, n_prompt, n_parallel, n_pairs;
     OptionNumber seconds;
     const char *what_if;

@@ -1,5 +1,5 @@
-/* `hypura help`: the overview, or one verb; as JSON the tables themselves, from which
- * other programs make completions and pages. */
+/* `hypura help`: the overview, or one verb; the manual page and the completion; as JSON the
+ * tables themselves. */
 #include "cli/verbs.h"
 
 #include <stdio.h>
@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "cli/help.h"
+#include "cli/pages.h"
 #include "cli/report.h"
 #include "cli/terminal.h"
 
@@ -53,6 +54,11 @@ int verb_help(const Options *options)
 {
     Verb verb;
 
+    if (options->manual || options->completion) {
+        if (options->manual) pages_write_manual(stdout);
+        if (options->completion) pages_write_completion(stdout);
+        return STATUS_OK;
+    }
     if (options->n_arguments == 0) {
         if (options->json) return write_json(NULL);
         help_write_overview(stdout);
