@@ -15,9 +15,9 @@
 #define TIMES_LATE_MAX 3 // a window ends after so many times its length
 
 bool drive_field_init_extents(DriveField *field, const File *files, uint32_t n_files,
-    const Extent *extents, uint32_t n_extents, Error *err)
+    const FileExtent *extents, uint32_t n_extents, Error *err)
 {
-    Extent *copy = mem_alloc_array(MEM_OTHER, n_extents, sizeof(*copy), err);
+    FileExtent *copy = mem_alloc_array(MEM_OTHER, n_extents, sizeof(*copy), err);
 
     if (!copy) return false;
     *field =
@@ -29,7 +29,7 @@ bool drive_field_init_extents(DriveField *field, const File *files, uint32_t n_f
 
 bool drive_field_init(DriveField *field, const File *files, uint32_t n_files, Error *err)
 {
-    Extent *extents = mem_alloc_array(MEM_OTHER, DRIVE_EXTENTS_MAX, sizeof(*extents), err);
+    FileExtent *extents = mem_alloc_array(MEM_OTHER, DRIVE_EXTENTS_MAX, sizeof(*extents), err);
     uint32_t n_extents = 0;
     bool ok = extents;
 
@@ -75,7 +75,7 @@ static uint64_t window_now_ns(const Window *window)
 
 /* Whole aligned reads in an extent, and where the first begins. */
 static uint64_t places_in(
-    const Extent *extent, uint32_t read_bytes, uint32_t alignment, uint64_t *first_offset)
+    const FileExtent *extent, uint32_t read_bytes, uint32_t alignment, uint64_t *first_offset)
 {
     uint64_t begin = size_align_up(extent->offset_bytes, alignment);
     uint64_t end = extent->offset_bytes + extent->n_bytes;

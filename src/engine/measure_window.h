@@ -16,7 +16,7 @@
 typedef struct DriveField {
     const File *files; // borrowed
     uint32_t n_files;
-    Extent *extents; // owned
+    FileExtent *extents; // owned
     uint32_t n_extents;
     uint64_t n_bytes;          // of the extents
     uint64_t n_drawn;          // random places, or listed reads, so far
@@ -31,7 +31,7 @@ typedef struct DriveField {
 CHECKED bool drive_field_init(DriveField *field, const File *files, uint32_t n_files, Error *err);
 /* The same for these extents alone, which are copied. */
 CHECKED bool drive_field_init_extents(DriveField *field, const File *files, uint32_t n_files,
-    const Extent *extents, uint32_t n_extents, Error *err);
+    const FileExtent *extents, uint32_t n_extents, Error *err);
 void drive_field_destroy(DriveField *field);
 
 typedef struct DriveShape {

@@ -18,7 +18,7 @@
         | FIEMAP_EXTENT_DATA_INLINE | FIEMAP_EXTENT_DATA_TAIL | FIEMAP_EXTENT_UNWRITTEN)
 
 typedef struct ExtentList {
-    Extent *extents;
+    FileExtent *extents;
     uint32_t n, n_max, file;
     uint64_t file_bytes;
 } ExtentList;
@@ -26,7 +26,7 @@ typedef struct ExtentList {
 /* Appends a range, cut at the end of the file; neighbours become one. False: it is full. */
 static bool list_add(ExtentList *list, uint64_t offset_bytes, uint64_t n_bytes)
 {
-    Extent *last = list->n > 0 ? &list->extents[list->n - 1] : NULL;
+    FileExtent *last = list->n > 0 ? &list->extents[list->n - 1] : NULL;
 
     if (offset_bytes >= list->file_bytes || n_bytes == 0) return true;
     if (n_bytes > list->file_bytes - offset_bytes) n_bytes = list->file_bytes - offset_bytes;
@@ -36,7 +36,7 @@ static bool list_add(ExtentList *list, uint64_t offset_bytes, uint64_t n_bytes)
     }
     if (list->n == list->n_max) return false;
     list->extents[list->n++] =
-        (Extent){.file = list->file, .offset_bytes = offset_bytes, .n_bytes = n_bytes};
+        (FileExtent){.file = list->file, .offset_bytes = offset_bytes, .n_bytes = n_bytes};
     return true;
 }
 
@@ -77,7 +77,7 @@ static void add_data(const File *opened, ExtentList *list)
 }
 
 bool extents_find(
-    const File *opened, uint32_t file, Extent *out, uint32_t n_max, uint32_t *n, Error *err)
+    const File *opened, uint32_t file, FileExtent *out, uint32_t n_max, uint32_t *n, Error *err)
 {
     ExtentList list = {.extents = out, .n_max = n_max, .file = file, .file_bytes = opened->n_bytes};
     size_t n_bytes = sizeof(struct fiemap) + BATCH * sizeof(struct fiemap_extent);

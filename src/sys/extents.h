@@ -6,14 +6,14 @@
 
 #include "sys/file.h"
 
-typedef struct Extent {
+typedef struct FileExtent {
     uint32_t file; // index into the caller's files
     uint64_t offset_bytes, n_bytes;
-} Extent;
+} FileExtent;
 
 /* The written ranges, ascending and apart, at most n_max of them; the rest is left out. `out` gets
  * `file` as given. A file system that can't tell gives the whole file as one. OUT_OF_MEMORY. */
 CHECKED bool extents_find(
-    const File *opened, uint32_t file, Extent *out, uint32_t n_max, uint32_t *n, Error *err);
+    const File *opened, uint32_t file, FileExtent *out, uint32_t n_max, uint32_t *n, Error *err);
 
 #endif

@@ -12,7 +12,7 @@ static uint8_t content[FILE_BYTES];
 
 static void field_open(DriveField *field, File *file, ReadSim *sim)
 {
-    static const Extent whole = {.n_bytes = FILE_BYTES};
+    static const FileExtent whole = {.n_bytes = FILE_BYTES};
     Error err = {0};
 
     *field = (DriveField){0};

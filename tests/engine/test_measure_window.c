@@ -19,9 +19,9 @@ typedef struct Bench {
     DriveField field;
 } Bench;
 
-static void bench_open(Bench *bench, const Extent *extents, uint32_t n_extents)
+static void bench_open(Bench *bench, const FileExtent *extents, uint32_t n_extents)
 {
-    static const Extent whole = {.n_bytes = FILE_BYTES};
+    static const FileExtent whole = {.n_bytes = FILE_BYTES};
     Error err = {0};
 
     *bench = (Bench){.sim = {.seed = 1, .alignment = 4096}};
@@ -111,7 +111,7 @@ static bool only_ones_were_read(const Bench *bench, uint64_t n_bytes)
 
 TEST(reads_stay_within_the_written_extents)
 {
-    static const Extent extents[] = {
+    static const FileExtent extents[] = {
         {.offset_bytes = 100, .n_bytes = KIB(64) + 8000},   // one read, from 4096 on
         {.offset_bytes = KIB(512) + 1, .n_bytes = KIB(64)}, // none: not whole after alignment
         {.offset_bytes = KIB(1024), .n_bytes = KIB(128)},   // two
@@ -199,7 +199,7 @@ TEST(listed_reads_have_their_length_and_their_turn)
 
 TEST(extents_without_a_whole_read_have_no_rate)
 {
-    static const Extent small = {.n_bytes = KIB(60)};
+    static const FileExtent small = {.n_bytes = KIB(60)};
     Bench bench;
 
     bench_open(&bench, &small, 1);

@@ -31,7 +31,7 @@ static bool make_holed(const char *path)
 TEST(holes_and_reserved_space_are_left_out)
 {
     char path[128];
-    Extent extents[8];
+    FileExtent extents[8];
     Error err = {0};
     File file = {0};
     uint32_t n = 0;
@@ -55,7 +55,7 @@ TEST(holes_and_reserved_space_are_left_out)
 TEST(no_more_than_there_is_room_for)
 {
     char path[128];
-    Extent extents[2] = {{0}, {.n_bytes = 99}};
+    FileExtent extents[2] = {{0}, {.n_bytes = 99}};
     Error err = {0};
     File file = {0};
     uint32_t n = 0;
@@ -72,7 +72,7 @@ TEST(no_more_than_there_is_room_for)
 TEST(a_file_system_without_a_map_is_asked_for_data)
 {
     static const uint8_t data[10000] = {1};
-    Extent extents[2];
+    FileExtent extents[2];
     Error err = {0};
     File file = {0};
     uint32_t n = 0;
@@ -85,7 +85,7 @@ TEST(a_file_system_without_a_map_is_asked_for_data)
 
 TEST(an_empty_file_has_none)
 {
-    Extent extents[2];
+    FileExtent extents[2];
     Error err = {0};
     File file = {0};
     uint32_t n = 9;
@@ -98,7 +98,7 @@ TEST(an_empty_file_has_none)
 
 TEST(without_memory_it_fails_cleanly)
 {
-    Extent extents[2];
+    FileExtent extents[2];
     Error err = {0};
     File file = {0};
     uint32_t n = 9;
