@@ -8,11 +8,13 @@
  */
 #include "base/json.h"
 
-// jansson has a json_object() too. Its declaration is renamed out of the way and an empty
-// object is made by json_pack; the symbols don't meet, as ours is hidden.
+// jansson has a json_object() too. Its declaration is renamed out of the way, and an empty
+// object is made by json_pack.
+#undef json_object
 #define json_object jansson_json_object
 #include <jansson.h>
 #undef json_object
+#define json_object hypura_json_object
 #undef json_is_null
 #undef json_is_integer
 #undef json_is_number
@@ -85,7 +87,7 @@ static char *repair_text(StringView text, size_t *n_bytes)
         uint32_t code_point;
         char character[4];
         i += utf8_decode(text.data + i, text.n_bytes - i, &code_point);
-        size_t n = utf8_encode(code_point, character);
+        size_t n = utf8_from_code_point(code_point, character);
         memcpy(out + n_out, character, n);
         n_out += n;
     }

@@ -12,6 +12,8 @@ typedef struct Json Json; // reference of its own; NULL is accepted by every fun
 
 bool json_available(void);
 
+// A static link brings a function of this name with libjansson.a.
+#define json_object hypura_json_object
 Json *json_object(void);
 Json *json_list(void);
 /* Each takes over `value` (NULL becomes null; a NULL container frees it). Builders need no

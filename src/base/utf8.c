@@ -67,7 +67,7 @@ size_t utf8_decode(const char *data, size_t n_bytes, uint32_t *code_point)
     return n;
 }
 
-size_t utf8_encode(uint32_t code_point, char out[4])
+size_t utf8_from_code_point(uint32_t code_point, char out[4])
 {
     assert(code_point <= 0x10ffff);
     assert(code_point < 0xd800 || code_point > 0xdfff);

@@ -13,7 +13,7 @@
 size_t utf8_decode(const char *data, size_t n_bytes, uint32_t *code_point);
 
 /* Writes 1 to 4 bytes; `code_point` must be a scalar value (asserted). */
-size_t utf8_encode(uint32_t code_point, char out[4]);
+size_t utf8_from_code_point(uint32_t code_point, char out[4]);
 
 /* Bytes at the end of `data` that begin a character but do not end it (0 to 3). */
 size_t utf8_incomplete_tail(const char *data, size_t n_bytes);

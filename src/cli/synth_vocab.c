@@ -33,9 +33,9 @@ static size_t write_byte(uint32_t byte, char *out)
 {
     uint32_t n_before = 0;
 
-    if (is_printable(byte)) return utf8_encode(byte, out);
+    if (is_printable(byte)) return utf8_from_code_point(byte, out);
     for (uint32_t i = 0; i < byte; i++) n_before += !is_printable(i);
-    return utf8_encode(256 + n_before, out);
+    return utf8_from_code_point(256 + n_before, out);
 }
 
 static size_t write_syllable(uint32_t syllable, char *out)

@@ -111,7 +111,7 @@ bool bpe_init(Bpe *bpe, const TextTable *texts, const VocabSource *source, Error
     if (!add_merges(bpe, texts, source, err)) goto fail;
 
     for (unsigned byte = 0; byte < 256; byte++) {
-        size_t n = utf8_encode(bpe_letter_of_byte((uint8_t)byte), letter);
+        size_t n = utf8_from_code_point(bpe_letter_of_byte((uint8_t)byte), letter);
         bpe->byte_tokens[byte] = text_table_find(texts, (StringView){letter, n});
     }
     return true;
@@ -149,7 +149,7 @@ static bool find_whole(TokenizeJob *job, const Char *chars, size_t n, uint32_t *
     for (size_t i = 0; i < n; i++) {
         size_t n_bytes = char_encode(chars[i], bytes);
         for (size_t k = 0; k < n_bytes; k++) {
-            size_t n_letter = utf8_encode(bpe_letter_of_byte(bytes[k]), letter);
+            size_t n_letter = utf8_from_code_point(bpe_letter_of_byte(bytes[k]), letter);
             if (!text_buffer_append(&job->bytes, (StringView){letter, n_letter}, err)) return false;
         }
     }

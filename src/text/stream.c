@@ -15,7 +15,7 @@ static bool append_valid(TextBuffer *out, StringView bytes, Error *err)
     if (utf8_is_valid(bytes.data, bytes.n_bytes)) return text_buffer_append(out, bytes, err);
     for (size_t i = 0; i < bytes.n_bytes;) {
         i += utf8_decode(bytes.data + i, bytes.n_bytes - i, &code);
-        StringView character = {replaced, utf8_encode(code, replaced)};
+        StringView character = {replaced, utf8_from_code_point(code, replaced)};
         if (!text_buffer_append(out, character, err)) return false;
     }
     return true;

@@ -32,7 +32,7 @@ static bool give_token(void *context, uint32_t index, StringView *out)
         *out = input->tokens[index - input->n_letters];
         return true;
     }
-    size_t n = utf8_encode(bpe_letter_of_byte((uint8_t)index), input->letter);
+    size_t n = utf8_from_code_point(bpe_letter_of_byte((uint8_t)index), input->letter);
     *out = (StringView){input->letter, n};
     return true;
 }

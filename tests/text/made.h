@@ -26,7 +26,7 @@ static bool made_token(void *context, uint32_t index, StringView *out)
     Made *made = context;
 
     if (index < made->n_letters) {
-        size_t n = utf8_encode(bpe_letter_of_byte((uint8_t)index), made->letters[index]);
+        size_t n = utf8_from_code_point(bpe_letter_of_byte((uint8_t)index), made->letters[index]);
         *out = (StringView){made->letters[index], n};
         return true;
     }

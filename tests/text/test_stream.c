@@ -82,7 +82,7 @@ TEST(any_bytes_stream_to_what_decoding_them_at_once_gives)
         for (size_t i = 0; i < n; i++) bytes[i] = (char)likely[rng_below(&rng, COUNT(likely))];
         for (size_t i = 0; i < n;) {
             i += utf8_decode(bytes + i, n - i, &code);
-            n_wanted += utf8_encode(code, wanted + n_wanted);
+            n_wanted += utf8_from_code_point(code, wanted + n_wanted);
         }
         stream_bytes(vocab, (StringView){bytes, n}, &out);
         CHECK(view_equal((StringView){out.data, out.n_bytes}, (StringView){wanted, n_wanted}));
