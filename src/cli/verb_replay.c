@@ -11,7 +11,9 @@
 #include "cli/input.h"
 #include "cli/report.h"
 #include "cli/terminal.h"
+#include "store/predict.h"
 #include "store/replay.h"
+#include "store/replay_predict.h"
 #include "store/trace_read.h"
 
 #define BUDGETS_MAX       32
@@ -24,6 +26,7 @@ typedef struct Budgets {
 } Budgets;
 
 typedef ReplayResult Results[BUDGETS_MAX][REPLAY_POLICIES_END];
+typedef ReplayPrediction Predictions[PREDICT_AHEAD_MAX];
 
 static bool resolve_budget(const Trace *trace, const char *text, uint64_t *n_bytes, Error *err)
 {
@@ -114,25 +117,60 @@ static bool run_all(const Trace *trace, const Budgets *budgets, Results results,
     return true;
 }
 
-static void write_table(const Budgets *budgets, Results results)
+static double share(double n_named, const ReplayPrediction *prediction)
+{
+    return prediction->n_uses > 0 ? n_named / (double)prediction->n_uses : 0;
+}
+
+static Json *prediction_json(uint32_t ahead, const ReplayPrediction *prediction)
+{
+    Json *out = json_object();
+
+    json_set_u64(out, "layers_ahead", ahead);
+    json_set_f64(out, "recall", share((double)prediction->n_named, prediction));
+    json_set_f64(
+        out, "recall_of_twice_as_many", share((double)prediction->n_named_twice, prediction));
+    json_set_f64(out, "expected_recall", share(prediction->n_expected, prediction));
+    return out;
+}
+
+/* What could have been read ahead. */
+static bool predict_all(const Trace *trace, Predictions predictions, Error *err)
+{
+    for (uint32_t ahead = 1; ahead <= PREDICT_AHEAD_MAX; ahead++)
+        if (!replay_predict(trace, ahead, &predictions[ahead - 1], err)) return false;
+    return true;
+}
+
+static void write_table(const Budgets *budgets, Results results, const Predictions predictions)
 {
     printf("%10s %8s  %-18s %8s %12s\n", "budget", "experts", "policy", "hit rate", "missed");
     for (size_t i = 0; i < budgets->n; i++)
         for (int p = 0; p < REPLAY_POLICIES_END; p++)
             write_row((ReplayPolicy)p, budgets->n_bytes[i], &results[i][p]);
+    printf("\n%-24s %8s %8s\n", "uses named beforehand", "k", "2k");
+    for (uint32_t i = 0; i < PREDICT_AHEAD_MAX; i++)
+        if (predictions[i].n_uses > 0)
+            printf("%u layer%-17s %8.4f %8.4f\n", i + 1, i > 0 ? "s ahead" : " ahead",
+                share((double)predictions[i].n_named, &predictions[i]),
+                share((double)predictions[i].n_named_twice, &predictions[i]));
 }
 
-static int write_json(const Trace *trace, const Budgets *budgets, Results results)
+static int write_json(
+    const Trace *trace, const Budgets *budgets, Results results, const Predictions predictions)
 {
-    Json *out = json_object(), *list = json_list();
+    Json *out = json_object(), *list = json_list(), *guesses = json_list();
 
     for (size_t i = 0; i < budgets->n; i++)
         for (int p = 0; p < REPLAY_POLICIES_END; p++)
             json_add(list, result_json((ReplayPolicy)p, budgets->n_bytes[i], &results[i][p]));
+    for (uint32_t i = 0; i < PREDICT_AHEAD_MAX; i++)
+        if (predictions[i].n_uses > 0) json_add(guesses, prediction_json(i + 1, &predictions[i]));
     json_set_u64(out, "layers", trace->n_layers);
     json_set_u64(out, "experts_per_layer", trace->n_expert);
     json_set_u64(out, "expert_bytes", trace_all_bytes(trace));
     json_set(out, "policies", list);
+    json_set(out, "predictions", guesses);
     return terminal_write_json("replay", out);
 }
 
@@ -141,14 +179,16 @@ static int replay_trace(const Trace *trace, const Options *options)
 {
     Budgets budgets = {0};
     Results results;
+    Predictions predictions;
     Error err = {0};
     const char *list = options->budgets ? options->budgets : BUDGETS_DEFAULT;
 
     if (!parse_budgets(trace, list, &budgets, &err)) return report_error("replay", &err);
     if (!options->budgets) raise_budgets(trace, &budgets);
-    if (!run_all(trace, &budgets, results, &err)) return report_error("replay", &err);
-    if (options->json) return write_json(trace, &budgets, results);
-    write_table(&budgets, results);
+    if (!run_all(trace, &budgets, results, &err) || !predict_all(trace, predictions, &err))
+        return report_error("replay", &err);
+    if (options->json) return write_json(trace, &budgets, results, predictions);
+    write_table(&budgets, results, predictions);
     return STATUS_OK;
 }
 

@@ -7,6 +7,7 @@
 #define ALIKE_FADES 0.95f  // a call: the last twenty matter
 #define ALIKE_POWER 13.0f  // e^13 between a pass that was the same and one that shares nothing
 #define AGE_FADES   -0.02f // the logarithm of what a pass ago weighs
+#define UNSEEN      1.0f   // uses of an expert that its transitions have to outweigh
 
 bool past_init(Past *past, uint32_t n_layers, uint32_t n_expert, Error *err)
 {
@@ -92,10 +93,16 @@ static void add_set(const Past *past, size_t set, float weight, float *chance)
             chance[i * WORD_BITS + (uint32_t)__builtin_ctzll(rest)] += weight;
 }
 
+/* What comes after a call of layer `now`: a later layer comes in the same pass, an earlier one (or
+ * the same) in the one after it. */
+static uint32_t passes_until(uint32_t now, uint32_t layer)
+{
+    return layer > now ? 0 : 1;
+}
+
 void past_expect(const Past *past, uint32_t now, uint32_t layer, float *chance)
 {
-    // A layer that comes later in this pass did so then; an earlier one, in the pass after.
-    uint32_t after = layer > now ? 0 : 1;
+    uint32_t after = passes_until(now, layer);
     float sum = 0;
 
     memset(chance, 0, past->n_expert * sizeof(float));
@@ -106,4 +113,63 @@ void past_expect(const Past *past, uint32_t now, uint32_t layer, float *chance)
         sum += past->weight[lag];
     }
     for (uint32_t i = 0; i < past->n_expert && sum > 0; i++) chance[i] /= sum;
+}
+
+void past_frequency(const Past *past, uint32_t layer, float *chance)
+{
+    uint32_t n_sets = 0;
+
+    memset(chance, 0, past->n_expert * sizeof(float));
+    for (uint32_t lag = 0; lag <= n_lags(past); lag++) {
+        size_t set = set_of(past, lag, layer);
+        n_sets += past->n_members[set] > 0;
+        add_set(past, set, 1, chance);
+    }
+    for (uint32_t i = 0; i < past->n_expert && n_sets > 0; i++) chance[i] /= (float)n_sets;
+}
+
+static bool has(const Past *past, size_t set, uint32_t expert)
+{
+    return past->sets[set * past->n_words + expert / WORD_BITS] >> (expert % WORD_BITS) & 1;
+}
+
+/* Shares out the vote of one expert of layer `now` among the passes that used it too. Returns what
+ * it leaves to the frequency. */
+static float vote(
+    const Past *past, uint32_t now, uint32_t layer, uint32_t expert, float votes[PAST_PASSES + 1])
+{
+    uint8_t lags[PAST_PASSES];
+    uint32_t n = 0, after = passes_until(now, layer);
+
+    for (uint32_t lag = 1; lag <= n_lags(past); lag++)
+        if (has(past, set_of(past, lag, now), expert)
+            && past->n_members[set_of(past, lag - after, layer)] > 0)
+            lags[n++] = (uint8_t)lag;
+    for (uint32_t i = 0; i < n; i++) votes[lags[i]] += 1 / ((float)n + UNSEEN);
+    return UNSEEN / ((float)n + UNSEEN);
+}
+
+void past_follow(const Past *past, uint32_t now, uint32_t layer, const float *usual, float *chance)
+{
+    float votes[PAST_PASSES + 1] = {0};
+    uint32_t n_used = past_n_used(past, now), after = passes_until(now, layer);
+    float left = n_used > 0 ? 0 : 1;
+
+    memset(chance, 0, past->n_expert * sizeof(float));
+    for (uint32_t i = 0; i < past->n_expert; i++)
+        if (past_used(past, now, i)) left += vote(past, now, layer, i, votes) / (float)n_used;
+    for (uint32_t lag = 1; lag <= n_lags(past); lag++)
+        if (votes[lag] > 0)
+            add_set(past, set_of(past, lag - after, layer), votes[lag] / (float)n_used, chance);
+    for (uint32_t i = 0; i < past->n_expert; i++) chance[i] += left * usual[i];
+}
+
+bool past_used(const Past *past, uint32_t layer, uint32_t expert)
+{
+    return has(past, set_of(past, 0, layer), expert);
+}
+
+uint32_t past_n_used(const Past *past, uint32_t layer)
+{
+    return past->n_members[set_of(past, 0, layer)];
 }

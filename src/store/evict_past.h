@@ -38,4 +38,16 @@ void past_weigh(Past *past);
  * the last call, which was of layer `now`; 0 for all where the past says nothing. */
 void past_expect(const Past *past, uint32_t now, uint32_t layer, float *chance);
 
+/* The same from counts alone: chance[i] is the share of passes in which `layer` used expert i. */
+void past_frequency(const Past *past, uint32_t layer, float *chance);
+
+/* The same from transitions: the mean, over the experts that the last call (of layer `now`) used,
+ * of what `layer` chose after each of them. An expert seen rarely says what `usual` says
+ * (past_frequency of `layer`). */
+void past_follow(const Past *past, uint32_t now, uint32_t layer, const float *usual, float *chance);
+
+/* Did the layer's last call use the expert, and how many did it use? */
+bool past_used(const Past *past, uint32_t layer, uint32_t expert);
+uint32_t past_n_used(const Past *past, uint32_t layer);
+
 #endif

@@ -44,6 +44,15 @@ TEST(every_policy_stands_beside_every_budget)
         if (i / 7 == 1) CHECK(view_is(name, "static") ? rate == 1 : rate == 0.5);
         if (i / 7 == 1) CHECK(missed == (view_is(name, "static") ? 0 : 7000));
     }
+    const Json *predictions = json_get(document, "predictions");
+    CHECK(json_count(predictions) == 2); // there are no three layers
+    for (size_t i = 0; i < json_count(predictions); i++) {
+        const Json *row = json_at(predictions, i);
+        double recall = json_get_number(json_get(row, "recall"), -1);
+        double twice = json_get_number(json_get(row, "recall_of_twice_as_many"), -1);
+        CHECK(json_get_i64(json_get(row, "layers_ahead"), 0) == (int64_t)i + 1);
+        CHECK(recall >= 0 && twice >= recall && twice <= 1);
+    }
     json_free(document);
 }
 
@@ -54,6 +63,7 @@ TEST(the_table_is_for_people)
     CHECK(RUN(&program, "replay", path, "--budgets", "50%") == 0);
     CHECK(strstr(program.out, "belady"));
     CHECK(strstr(program.out, "hit rate"));
+    CHECK(strstr(program.out, "2 layers ahead"));
 }
 
 /* Of the budgets that are tried when none is given, all but the half are below what two layers
@@ -66,7 +76,7 @@ TEST(a_small_trace_has_a_table_without_budgets)
     CHECK(program.n_err == 0);
     size_t n_lines = 0;
     for (const char *at = program.out; (at = strchr(at, '\n')); at++) n_lines++;
-    CHECK(n_lines == 1 + 3 * 7); // 2000, 4000 and 8000 bytes
+    CHECK(n_lines == 1 + 3 * 7 + 4); // 2000, 4000 and 8000 bytes
 }
 
 TEST(what_is_wrong_is_named)

@@ -6,7 +6,7 @@
 
 #include "base/fault.h"
 #include "base/rng.h"
-#include "harness.h"
+#include "store/recorded.h"
 
 /* One layer of 8 experts of 10 bytes, one expert a token. */
 static void make_trace(Trace *trace, const char *experts)
@@ -143,23 +143,6 @@ TEST(any_failed_allocation_is_said_and_leaks_nothing)
 }
 
 /* ---- recorded routing ---- */
-
-static bool load_trace(const char *name, Trace *out)
-{
-    static char text[1 << 20];
-    const char *path = harness_shared_path(name);
-    Error err = {0};
-    FILE *stream = path ? fopen(path, "r") : NULL;
-    if (!stream) return false;
-    size_t n_bytes = fread(text, 1, sizeof text, stream);
-    CHECK(feof(stream));
-    fclose(stream);
-    CHECK(trace_read_route(out, (StringView){text, n_bytes}, &err));
-    return true;
-}
-
-#define QWEN3   "traces/qwen3-30b-a3b.route.csv"
-#define GPT_OSS "traces/gpt-oss-120b.route.csv"
 
 // clang-format off
 static const struct {
