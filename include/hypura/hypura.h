@@ -57,6 +57,10 @@ typedef struct hypura_model_options {
     bool sandbox;         // give up rights that streaming does not need, for the whole process
     const char *const *write_paths; // with sandbox: files and folders that stay writable
     size_t n_write_paths;
+    // Guesses of the next tokens, evaluated in one pass with the token before them. They change no
+    // logits. At most one of the two:
+    const char *draft; // a small model of the same vocabulary, held in memory whole; NULL: none
+    bool draft_ngram;  // what came after the last tokens when they came before
 } hypura_model_options;
 
 #define HYPURA_MODEL_OPTIONS_INIT                                               \
@@ -151,7 +155,8 @@ HYPURA_API bool hypura_sequence_eval_rows(hypura_sequence *sequence, const int32
 HYPURA_API bool hypura_eval_together(
     hypura_sequence *const *sequences, const int32_t *tokens, size_t n, hypura_error *err);
 
-/* Sampling: a token's randomness depends on seed and position alone. */
+/* Sampling: a token's randomness depends on seed and position alone. With a draft (a model; not
+ * with draft_ngram) it is another one than without, from the same distribution. */
 typedef struct hypura_sampling {
     size_t size_bytes;
     uint64_t seed;
@@ -221,6 +226,9 @@ typedef struct hypura_stats {
     uint32_t n_expert_used;                   // of a layer; 0: no mixture
     // Of the cache, under pressure from others: given back to them, and taken up again.
     uint64_t given_back_bytes, taken_again_bytes;
+    bool speculates;                          // opened with draft or draft_ngram
+    uint64_t drafted, accepted;               // tokens guessed, and of them those that came
+    uint64_t draft_passes;                    // that had guesses
 } hypura_stats;
 HYPURA_API void hypura_model_stats(const hypura_model *model, hypura_stats *stats);
 

@@ -24,6 +24,8 @@ hypura_model *load_model_or(const Options *options, LoadWish wish, hypura_error 
     wanted.n_logit_rows = wish.n_logit_rows;
     wanted.heat_map = options->heat_map ? options->heat_map : "auto";
     wanted.trace = options->trace;
+    wanted.draft = options->draft;
+    wanted.draft_ngram = options->draft_ngram;
     wanted.f32_activations = options->f32_activations;
     wanted.override_kv = options->override_kv.texts;
     wanted.n_override_kv = options->override_kv.n;

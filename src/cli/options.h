@@ -91,10 +91,10 @@ typedef struct Options {
     OptionNumber temperature, top_p, min_p;
     OptionInteger top_k;
 
-    const char *memory, *weights, *reserve, *io, *direct, *kv, *heat_map;
+    const char *memory, *weights, *reserve, *io, *direct, *kv, *heat_map, *draft;
     OptionInteger n_threads, n_ctx, n_ubatch;
     OptionTexts override_kv;
-    bool f32_activations;
+    bool f32_activations, draft_ngram;
 
     OptionOptionalText stats;
     uint32_t verbosity;

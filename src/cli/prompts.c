@@ -17,6 +17,9 @@ static bool check_usage(const Options *options, Error *err)
         return error_set(err, ERROR_USAGE, "--prompts needs -o OUT, where the answers go");
     if (options->n_arguments > 0 || options->prompt || options->file)
         return error_set(err, ERROR_USAGE, "give one of PROMPT, --prompt, --file and --prompts");
+    if (options->draft || options->draft_ngram)
+        return error_set(err, ERROR_USAGE,
+            "--draft and --draft-ngram guess for one text; --prompts shares passes without them");
     return true;
 }
 

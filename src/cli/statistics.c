@@ -369,6 +369,13 @@ void statistics_set_json(Json *out, const Statistics *statistics)
     }
     set_times(out, statistics);
     set_bytes(out, statistics);
+    if (all->speculates) {
+        Json *speculation = json_object();
+        json_set_u64(speculation, "drafted", all->drafted);
+        json_set_u64(speculation, "accepted", all->accepted);
+        json_set_u64(speculation, "passes", all->draft_passes);
+        json_set(out, "speculation", speculation);
+    }
     json_set(out, "bound", bound_json(&statistics->outcome.bound));
     json_set_f64(out, "predicted_generate_per_s", statistics->outcome.predicted_per_s);
     json_set_text(out, "io_backend", view_of(all->io_backend));
@@ -425,6 +432,10 @@ void statistics_summarise(const Statistics *statistics, bool why)
             size_format(missed / n_evaluated, missing), 100 * hit_rate(all));
     fprintf(stderr, "; peak memory %s\n", size_format(all->peak_memory_bytes, peak));
     if (!why || n_evaluated == 0) return;
+    if (all->speculates)
+        fprintf(stderr, "hypura: guessed %llu tokens in %llu passes, %llu of them right\n",
+            (unsigned long long)all->drafted, (unsigned long long)all->draft_passes,
+            (unsigned long long)all->accepted);
     outcome_explain(&statistics->outcome, lines);
     for (size_t i = 0; i < COUNT(lines); i++) fprintf(stderr, "hypura: %s\n", lines[i]);
 }

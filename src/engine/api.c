@@ -8,6 +8,8 @@
 #include "engine/overrides.h"
 #include "engine/plan_model.h"
 #include "engine/sequence.h"
+#include "engine/speculate.h"
+#include "engine/stats.h"
 #include "sample/sampler.h"
 #include "sys/process.h"
 
@@ -18,11 +20,17 @@ struct hypura_model {
     GgufOverride *overrides; // owned
     Facts *facts;            // of this machine, owned; NULL: not asked for yet, or none
     bool facts_were_looked_for;
+    bool speculates;
+    SpeculateOptions guesses;
+    hypura_progress_callback *progress;
+    void *progress_context;
 };
 
 struct hypura_sequence {
     Sequence sequence;
-    Sampler sampler; // its scratch is made at the first draw
+    Sampler sampler;         // its scratch is made at the first draw
+    Speculation speculation; // zeroed: there are no guesses
+    bool speculates;
 };
 
 struct hypura_batch {
@@ -106,6 +114,10 @@ static bool parse_options(const hypura_model_options *in, LoadOptions *out, Erro
     out->sandbox = in->sandbox;
     out->write_paths = in->write_paths;
     out->n_write_paths = (uint32_t)in->n_write_paths;
+    if (in->draft && in->draft_ngram)
+        return error_set(err, ERROR_USAGE, "--draft and --draft-ngram: one of them");
+    out->speculates = in->draft || in->draft_ngram;
+    out->draft_path = out->text_only || out->plan_only ? NULL : in->draft;
     return true;
 }
 
@@ -126,6 +138,8 @@ static bool open_model(
         if (!override_parse(options->override_kv[i], &model->overrides[i], err)) return false;
     load.overrides = model->overrides;
     load.n_overrides = options->n_override_kv;
+    model->speculates = load.speculates;
+    model->guesses.source = options->draft ? GUESS_DRAFT : GUESS_NGRAM;
     return loaded_open(&model->loaded, path, &load, err);
 }
 
@@ -285,7 +299,13 @@ hypura_sequence *hypura_sequence_create(hypura_model *model, hypura_error *err)
     Error e = {0};
     hypura_sequence *sequence = mem_alloc(MEM_STATE, sizeof *sequence, &e);
 
-    if (sequence && sequence_init(&sequence->sequence, &model->loaded, &e)) return sequence;
+    if (sequence && sequence_init(&sequence->sequence, &model->loaded, &e)) {
+        sequence->speculates = model->speculates;
+        if (!model->speculates
+            || speculate_init(&sequence->speculation, &sequence->sequence, &model->guesses, &e))
+            return sequence;
+        sequence_destroy(&sequence->sequence);
+    }
     mem_free(MEM_STATE, sequence);
     fail(err, &e);
     return NULL;
@@ -294,6 +314,7 @@ hypura_sequence *hypura_sequence_create(hypura_model *model, hypura_error *err)
 void hypura_sequence_free(hypura_sequence *sequence)
 {
     if (!sequence) return;
+    speculate_destroy(&sequence->speculation);
     sequence_destroy(&sequence->sequence);
     sampler_destroy(&sequence->sampler);
     mem_free(MEM_STATE, sequence);
@@ -315,6 +336,7 @@ bool hypura_sequence_reset(hypura_sequence *sequence, uint32_t position, hypura_
     }
     state_reset(&sequence->sequence.state, position);
     sequence->sequence.has_logits = false;
+    if (sequence->speculates) speculate_forget(&sequence->speculation);
     return true;
 }
 
@@ -322,13 +344,30 @@ bool hypura_sequence_eval(
     hypura_sequence *sequence, const int32_t *tokens, size_t n_tokens, hypura_error *err)
 {
     Error e = {0};
-    return sequence_eval(&sequence->sequence, tokens, n_tokens, &e) || fail(err, &e);
+    bool ok = sequence->speculates ? speculate_eval(&sequence->speculation, tokens, n_tokens, &e)
+                                   : sequence_eval(&sequence->sequence, tokens, n_tokens, &e);
+    return ok || fail(err, &e);
+}
+
+/* A draft's passes are no progress of the call; but whoever wants to stop can. */
+static bool ask_to_go_on(void *context, size_t done, size_t total)
+{
+    const hypura_model *model = context;
+
+    (void)done;
+    (void)total;
+    return model->progress(model->progress_context, 0, 1);
 }
 
 void hypura_model_on_progress(
     hypura_model *model, hypura_progress_callback *callback, void *context)
 {
     model->loaded.progress = (ProgressHook){.call = callback, .context = context};
+    model->progress = callback;
+    model->progress_context = context;
+    if (model->loaded.draft)
+        model->loaded.draft->progress =
+            (ProgressHook){.call = callback ? ask_to_go_on : NULL, .context = model};
 }
 
 const float *hypura_sequence_logits(const hypura_sequence *sequence)
@@ -362,7 +401,9 @@ bool hypura_sequence_eval_rows(hypura_sequence *sequence, const int32_t *tokens,
     Callbacks callbacks = {.row = row, .layer = layer, .context = context};
     RowSink sink = {.context = &callbacks, .row = call_row, .layer = layer ? call_layer : NULL};
 
-    return sequence_eval_rows(&sequence->sequence, tokens, n_tokens, &sink, &e) || fail(err, &e);
+    bool ok = sequence_eval_rows(&sequence->sequence, tokens, n_tokens, &sink, &e);
+    if (sequence->speculates) speculate_forget(&sequence->speculation);
+    return ok || fail(err, &e);
 }
 
 bool hypura_eval_together(
@@ -375,6 +416,8 @@ bool hypura_eval_together(
     for (size_t i = 0; i < n; i++) inner[i] = &sequences[i]->sequence;
     bool ok = sequences_eval_together(inner, tokens, n, &e);
     mem_free(MEM_OTHER, inner);
+    for (size_t i = 0; i < n; i++)
+        if (sequences[i]->speculates) speculate_forget(&sequences[i]->speculation);
     return ok || fail(err, &e);
 }
 
@@ -403,7 +446,9 @@ bool hypura_sequence_sample(
 {
     Error e = {0};
     SamplerOptions options = sampler_options(sampling);
+    options.draw = sequence->sequence.loaded->draft ? SAMPLER_DRAW_RACE : SAMPLER_DRAW_SUM;
 
+    sequence->speculation.sampling = options; // a draft guesses as its model's tokens are drawn
     if (!sequence->sequence.has_logits) {
         error_set(&e, ERROR_USAGE, "nothing was evaluated, so there is nothing to sample from");
         return fail(err, &e);
@@ -457,61 +502,10 @@ bool hypura_batch_step(
     return batch_step(&batch->batch, answers, n_answers, &e) || fail(err, &e);
 }
 
-static void fill_store_stats(const Loaded *loaded, hypura_stats *stats)
-{
-    StoreBudget budget = store_budget(loaded->store);
-    StoreCounters counters = store_counters(loaded->store);
-
-    stats->io_backend = store_backend_name(loaded->store);
-    stats->direct = store_is_direct(loaded->store);
-    stats->budget.weights = budget.weights;
-    stats->budget.trunk = budget.trunk;
-    stats->budget.cache = budget.cache;
-    stats->budget.ring = budget.ring;
-    stats->read_bytes = counters.read_bytes + loaded->header_read_bytes;
-    stats->read_missed_bytes = counters.read_missed_bytes;
-    stats->read_load_bytes = counters.read_load_bytes + loaded->header_read_bytes;
-    stats->read_padding_bytes = counters.read_padding_bytes;
-    stats->read_prefetch_wasted_bytes = counters.read_wasted_bytes;
-    stats->read_again_bytes = counters.read_again_bytes;
-    stats->checked_bytes = counters.checked_bytes;
-    stats->demanded_bytes = counters.demanded_bytes;
-    stats->demanded_expert_bytes = counters.demanded_expert_bytes;
-    stats->n_passes = counters.n_passes;
-    stats->expert_hits = counters.expert_hits;
-    stats->expert_misses = counters.expert_misses;
-    stats->stall_ns = counters.stall_ns;
-    stats->read_demand_bytes = counters.read_demand_bytes;
-    stats->pass_ns = counters.pass_ns;
-    stats->experts_ns = counters.experts_ns;
-    stats->experts_stall_ns = counters.experts_stall_ns;
-    stats->drive_busy_ns = counters.busy_ns;
-    stats->drive_busy_bytes = counters.busy_bytes;
-    stats->n_reads = counters.n_requests;
-    stats->read_depth_sum = counters.depth_sum;
-    stats->given_back_bytes = loaded->governor.given_back_bytes;
-    stats->taken_again_bytes = loaded->governor.taken_again_bytes;
-}
-
 void hypura_model_stats(const hypura_model *model, hypura_stats *stats)
 {
-    const Loaded *loaded = &model->loaded;
-    ProcessIo io = process_io();
-
-    *stats =
-        (hypura_stats){.size_bytes = sizeof *stats, .peak_memory_bytes = process_peak_memory()};
-    stats->read_bytes = stats->read_load_bytes = loaded->header_read_bytes;
-    if (loaded->has_plan) stats->arch = loaded->shape.arch->name;
-    if (!loaded->has_weights) return;
-    stats->isa = loaded->forward.compute.kernels->isa;
-    stats->n_threads = pool_n_workers(loaded->pool);
-    stats->budget.memory = loaded->memory.limit;
-    stats->budget.state = ledger_held(MEM_STATE);
-    stats->budget.scratch = ledger_held(MEM_SCRATCH);
-    stats->weight_bytes = loaded->map.weight_bytes;
-    stats->n_expert_used = loaded->map.n_expert_used;
-    stats->written_bytes = io.known ? io.written_bytes - loaded->io_at_start.written_bytes : 0;
-    fill_store_stats(loaded, stats);
+    stats_fill(&model->loaded, stats);
+    stats->speculates = model->speculates;
 }
 
 /* A plan without facts is a plan: what can't be read is as if it were not there. */

@@ -189,6 +189,7 @@ bool batch_step(Batch *batch, hypura_batch_answer *answers, uint32_t *n_answers,
 
     if (!gather_rows(batch, &watch.n_rows, err)) return false;
     store_expect_headless(loaded->store, n_headless(batch));
+    loaded->ahead_of = NULL; // the pass overwrites the rows of logits
     if (!forward_pass(&loaded->forward, loaded->rows, watch.n_rows, &observer, err)
         || !draw_answers(batch, answers, n_answers, err)) {
         store_expect_headless(loaded->store, 0);

@@ -6,6 +6,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "engine/pace.h"
+#include "engine/same_vocabulary.h"
 #include "engine/vocab_source.h"
 #include "store/evict.h"
 #include "sys/cpu.h"
@@ -16,6 +18,7 @@
 #define UBATCH_MAX            8192u
 #define TABLE_BYTES_PER_BLOCK 192 // what the store keeps about a block beside evict_table_bytes
 #define WRITE_PATHS_MAX       16
+#define ROWS_WITH_GUESSES     (PACE_GUESSES_MAX + 1)
 
 static uint32_t or_default(uint32_t value, uint32_t fallback)
 {
@@ -30,6 +33,8 @@ static bool settle_sizes(Loaded *loaded, const LoadOptions *options, Error *err)
         or_default(options->n_ctx, n_train < CTX_DEFAULT_MAX ? n_train : CTX_DEFAULT_MAX);
     loaded->n_sequences = or_default(options->n_sequences, 1);
     loaded->n_logit_rows = or_default(options->n_logit_rows, loaded->n_sequences);
+    if (options->speculates && loaded->n_logit_rows < ROWS_WITH_GUESSES)
+        loaded->n_logit_rows = ROWS_WITH_GUESSES;
     uint32_t n_ubatch = or_default(options->n_ubatch, UBATCH_DEFAULT);
     if (n_ubatch > UBATCH_MAX)
         return error_set(err, ERROR_USAGE, "--ubatch %u: at most %u", n_ubatch, UBATCH_MAX);
@@ -46,6 +51,62 @@ static bool settle_sizes(Loaded *loaded, const LoadOptions *options, Error *err)
     return true;
 }
 
+static MemoryNeeds needs_of(
+    const Loaded *loaded, const LoadOptions *options, const Compute *compute, const KvShape *kv)
+{
+    const BlockMap *map = &loaded->map;
+    uint64_t n_blocks = map->n_dense + (uint64_t)map->n_expert_layers * map->n_expert;
+    SidecarSubject subject = checksums_subject(loaded->gguf);
+
+    return (MemoryNeeds){.shape = &loaded->shape,
+        .store_tables = n_blocks * TABLE_BYTES_PER_BLOCK
+                        + evict_table_bytes(map->n_expert_layers, map->n_expert)
+                        + (loaded->checksums.are_there ? sidecar_bytes(&subject) : 0),
+        .state = state_pool_bytes(kv, loaded->shape.n_layer, loaded->n_ctx, loaded->n_sequences),
+        .weights_min = options->is_draft ? store_all_bytes(map, loaded->alignment)
+                                         : store_minimum_bytes(map, loaded->alignment),
+        .n_sequences = loaded->n_sequences,
+        .beside = options->beside_bytes,
+        .unbooked_min = loaded->draft ? loaded->draft->memory.unbooked : 0,
+        .scratch = forward_scratch_sizes(
+            &loaded->shape, &loaded->weights, compute, loaded->n_ubatch, loaded->n_logit_rows)};
+}
+
+/* Opens the draft before the model's own memory is divided: it is in memory whole, and leaves the
+ * model at least the least that runs. */
+static bool open_draft(
+    Loaded *loaded, const LoadOptions *options, const MemoryNeeds *needs, Error *err)
+{
+    ScratchSizes least = needs->scratch;
+    least.n_rows = least.n_logits = 1;
+    LoadOptions draft = {.is_draft = true,
+        .memory = options->memory,
+        .weights = {.unit = BUDGET_ALL},
+        .reserve = options->reserve,
+        .backend = options->backend,
+        .direct = options->direct,
+        .kv = options->kv,
+        .n_threads = options->n_threads,
+        .n_ctx = loaded->n_ctx,
+        .n_ubatch = options->n_ubatch,
+        .n_sequences = loaded->n_sequences,
+        .isa = options->isa,
+        .f32_activations = options->f32_activations,
+        .beside_bytes = needs->store_tables + needs->state + needs->weights_min
+                        + scratch_bytes(needs->shape, &least)};
+
+    Loaded *made = mem_alloc(MEM_OTHER, sizeof *made, err);
+    if (!made) return false;
+    if (loaded_open(made, options->draft_path, &draft, err)) {
+        loaded->draft = made;
+        if (same_vocabulary(loaded->gguf, made->gguf, err)) return true;
+        error_at(err, "%s", options->draft_path);
+    } else {
+        mem_free(MEM_OTHER, made);
+    }
+    return error_at(err, "the draft");
+}
+
 static bool plan_memory(Loaded *loaded, const LoadOptions *options, const Compute *compute,
     const KvShape *kv, Error *err)
 {
@@ -54,18 +115,12 @@ static bool plan_memory(Loaded *loaded, const LoadOptions *options, const Comput
 
     loaded->alignment = sidecar_alignment(
         sidecar, reader_probe_alignment(subject.files, subject.n_files, options->direct));
-    uint64_t n_blocks =
-        loaded->map.n_dense + (uint64_t)loaded->map.n_expert_layers * loaded->map.n_expert;
-    MemoryNeeds needs = {.shape = &loaded->shape,
-        .store_tables = n_blocks * TABLE_BYTES_PER_BLOCK
-                        + evict_table_bytes(loaded->map.n_expert_layers, loaded->map.n_expert)
-                        + (sidecar ? sidecar_bytes(&subject) : 0),
-        .state = state_pool_bytes(kv, loaded->shape.n_layer, loaded->n_ctx, loaded->n_sequences),
-        .weights_min = store_minimum_bytes(&loaded->map, loaded->alignment),
-        .n_sequences = loaded->n_sequences,
-        .scratch = forward_scratch_sizes(
-            &loaded->shape, &loaded->weights, compute, loaded->n_ubatch, loaded->n_logit_rows)};
+    MemoryNeeds needs = needs_of(loaded, options, compute, kv);
 
+    if (options->draft_path) {
+        if (!open_draft(loaded, options, &needs, err)) return false;
+        needs = needs_of(loaded, options, compute, kv);
+    }
     if (!memory_plan(&loaded->memory, &options->memory, &options->reserve, &needs, err))
         return false;
     if (loaded->memory.n_rows < loaded->n_ubatch) {
@@ -151,6 +206,21 @@ static void remember_heat(Loaded *loaded)
     heat_destroy(heat);
 }
 
+/* Workers are there; what a pass works with is made. */
+static bool start_computing(Loaded *loaded, const Compute *compute, Error *err)
+{
+    ScratchSizes sizes = forward_scratch_sizes(
+        &loaded->shape, &loaded->weights, compute, loaded->n_ubatch, loaded->n_logit_rows);
+
+    loaded->pool = compute->pool;
+    if (!forward_init(&loaded->forward, &loaded->shape, &loaded->weights, loaded->store, compute,
+            &sizes, err))
+        return false;
+    loaded->rows = mem_alloc_array(MEM_SCRATCH, loaded->n_ubatch, sizeof(Row), err);
+    loaded->has_weights = true;
+    return loaded->rows != NULL;
+}
+
 static bool load_weights(Loaded *loaded, const LoadOptions *options, Error *err)
 {
     KvShape kv = {.type = options->kv,
@@ -171,20 +241,17 @@ static bool load_weights(Loaded *loaded, const LoadOptions *options, Error *err)
     loaded->has_plan = true;
     if (options->plan_only) return true;
     if (!open_store(loaded, options, err)) return false;
-    governor_init(&loaded->governor, loaded->store, loaded->memory.unbooked, "");
+    // A draft's cache is its weights: they are not given back.
+    if (!loaded->is_draft)
+        governor_init(&loaded->governor, loaded->store, loaded->memory.unbooked, "");
     if (!state_pool_init(
             &loaded->states, &kv, loaded->shape.n_layer, loaded->n_ctx, loaded->n_sequences, err))
         return false;
     if (!pages_lock(&loaded->states.pages)) log_info("keys and values are not locked in memory");
+    if (loaded->is_draft) return true; // the other model's workers compute, once it has them
     if (!start_workers(loaded, options, &compute, err)) return false;
-    ScratchSizes sizes = forward_scratch_sizes(
-        &loaded->shape, &loaded->weights, &compute, loaded->n_ubatch, loaded->n_logit_rows);
-    if (!forward_init(&loaded->forward, &loaded->shape, &loaded->weights, loaded->store, &compute,
-            &sizes, err))
-        return false;
-    loaded->rows = mem_alloc_array(MEM_SCRATCH, loaded->n_ubatch, sizeof(Row), err);
-    loaded->has_weights = true;
-    return loaded->rows != NULL;
+    if (!start_computing(loaded, &compute, err)) return false;
+    return !loaded->draft || start_computing(loaded->draft, &compute, err);
 }
 
 /* What cannot be used is said, and the run is as without: none of it is believed. */
@@ -205,7 +272,7 @@ static uint64_t read_since(const ProcessIo *start)
 
 bool loaded_open(Loaded *out, const char *path, const LoadOptions *options, Error *err)
 {
-    *out = (Loaded){.io_at_start = process_io()};
+    *out = (Loaded){.io_at_start = process_io(), .is_draft = options->is_draft};
     bool needs_data = !options->text_only && !options->plan_only;
     out->gguf = gguf_open(path, needs_data ? GGUF_TENSOR_DATA : GGUF_METADATA_ONLY,
         options->overrides, options->n_overrides, err);
@@ -250,13 +317,15 @@ bool loaded_save_heat_map(Loaded *loaded, uint64_t *n_bytes, Error *err)
 
 void loaded_close(Loaded *loaded)
 {
+    if (loaded->draft) loaded_close(loaded->draft);
+    mem_free(MEM_OTHER, loaded->draft);
     mem_free(MEM_SCRATCH, loaded->rows);
     forward_destroy(&loaded->forward);
     governor_close(&loaded->governor);
     state_pool_destroy(&loaded->states);
     store_free(loaded->store);
     checksums_destroy(&loaded->checksums);
-    pool_free(loaded->pool);
+    if (!loaded->is_draft) pool_free(loaded->pool);
     layout_destroy(&loaded->map);
     weights_destroy(&loaded->weights);
     vocab_free(loaded->vocab);

@@ -33,6 +33,10 @@ typedef struct LoadOptions {
     bool sandbox;
     const char *const *write_paths;
     uint32_t n_write_paths;
+    const char *draft_path; // a model that guesses for this one (draft.h); NULL: none
+    bool speculates;        // passes have room for guesses
+    bool is_draft;          // in memory whole; another model gives it its workers
+    uint64_t beside_bytes;  // the least that the other model needs beside it
 } LoadOptions;
 
 /* Who is asked, after every layer, whether to go on; `call` NULL: nobody. */
@@ -40,6 +44,12 @@ typedef struct ProgressHook {
     bool (*call)(void *context, size_t done, size_t total); // tokens
     void *context;
 } ProgressHook;
+
+/* What guessing came to (speculate.h), in all sequences. */
+typedef struct SpeculationCounters {
+    uint64_t n_drafted, n_accepted; // tokens
+    uint64_t n_passes;              // that had guesses
+} SpeculationCounters;
 
 typedef struct Loaded {
     GgufFile *gguf;
@@ -67,7 +77,11 @@ typedef struct Loaded {
     HeatMap heat_map;
     Heat heat_found; // what the heat map said at the start; no uses: there was none
     ProgressHook progress;
-    Row *rows; // [n_ubatch] of a pass, owned
+    Row *rows;            // [n_ubatch] of a pass, owned
+    struct Loaded *draft; // owned; NULL: none
+    bool is_draft;        // its pool is another's
+    SpeculationCounters speculated;
+    const struct Sequence *ahead_of; // whose tokens the rows of logits belong to (sequence.h)
 } Loaded;
 
 /* Opens the model at `path` (any shard). `out` must stay where it is until loaded_close. On

@@ -55,12 +55,18 @@ bool memory_plan(MemoryPlan *out, const Budget *memory, const Budget *reserve,
     char limit_text[24];
 
     if (!limit_of(memory, reserve, &plan.limit, err)) return false;
-    plan.unbooked = process_memory() > ledger_total() ? process_memory() - ledger_total() : 0;
-    plan.process = size_align_up(process_memory(), GRAIN_BYTES) + MARGIN_BYTES + needs->store_tables
+    uint64_t held = process_memory();
+    plan.unbooked = held > ledger_total() ? held - ledger_total() : 0;
+    // What a model before this one booked and has not touched yet, it will touch.
+    if (plan.unbooked < needs->unbooked_min) {
+        plan.unbooked = needs->unbooked_min;
+        held = plan.unbooked + ledger_total();
+    }
+    plan.process = size_align_up(held, GRAIN_BYTES) + MARGIN_BYTES + needs->store_tables
                    + scratch.n_workers * WORKER_BYTES;
     for (;; scratch.n_rows = scratch.n_rows / 2 > n_rows_min ? scratch.n_rows / 2 : n_rows_min) {
         plan.scratch = scratch_bytes(needs->shape, &scratch);
-        uint64_t fixed = plan.process + plan.state + plan.scratch;
+        uint64_t fixed = plan.process + plan.state + plan.scratch + needs->beside;
         if (plan.limit >= fixed && plan.limit - fixed >= needs->weights_min) {
             plan.room = plan.limit - fixed;
             plan.n_rows = scratch.n_rows;

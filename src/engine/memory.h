@@ -10,6 +10,8 @@ typedef struct MemoryNeeds {
     uint64_t state;        // keys and values of all sequences
     uint64_t weights_min;  // the least that runs
     uint64_t store_tables; // bookkeeping of blocks
+    uint64_t beside;       // kept for another model that comes after this one
+    uint64_t unbooked_min; // of the process, beside the ledger, where a model came before it
     const Shape *shape;
     ScratchSizes scratch; // for the rows wanted
     uint32_t n_sequences; // a pass has a row for each, at least

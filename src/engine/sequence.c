@@ -20,6 +20,7 @@ bool sequence_init(Sequence *sequence, Loaded *loaded, Error *err)
 
 void sequence_destroy(Sequence *sequence)
 {
+    if (sequence->loaded && sequence_is_ahead(sequence)) sequence->loaded->ahead_of = NULL;
     state_destroy(&sequence->state);
     mem_free(MEM_STATE, sequence->logits);
     *sequence = (Sequence){0};
@@ -45,10 +46,17 @@ static bool check_room(const Sequence *sequence, size_t n_tokens, Error *err)
     return true;
 }
 
+bool sequence_check(const Sequence *sequence, const int32_t *tokens, size_t n_tokens, Error *err)
+{
+    return check_room(sequence, n_tokens, err)
+           && check_tokens(sequence->loaded, tokens, n_tokens, err);
+}
+
 /* The next n tokens of a sequence as rows. */
 static bool append_rows(
     Sequence *sequence, const int32_t *tokens, uint32_t n, Row *rows, Error *err)
 {
+    sequence->loaded->ahead_of = NULL; // a pass overwrites the rows of logits
     if (!state_reserve(&sequence->state, n, err)) return false;
     for (uint32_t i = 0; i < n; i++)
         rows[i] = (Row){.state = &sequence->state,
@@ -115,9 +123,7 @@ bool sequence_eval(Sequence *sequence, const int32_t *tokens, size_t n_tokens, E
 {
     uint32_t position = sequence->state.end_position;
 
-    if (!check_room(sequence, n_tokens, err)
-        || !check_tokens(sequence->loaded, tokens, n_tokens, err))
-        return false;
+    if (!sequence_check(sequence, tokens, n_tokens, err)) return false;
     if (eval_chunks(sequence, tokens, n_tokens, err)) return true;
     store_expect_headless(sequence->loaded->store, 0);
     sequence->state.end_position = position; // keys behind the end are invisible
@@ -175,9 +181,7 @@ bool sequence_eval_rows(
     uint32_t position = sequence->state.end_position, most = sequence->loaded->n_logit_rows;
     SinkRun run = {.sink = sink, .watch = {.loaded = sequence->loaded, .total = n_tokens}};
 
-    if (!check_room(sequence, n_tokens, err)
-        || !check_tokens(sequence->loaded, tokens, n_tokens, err))
-        return false;
+    if (!sequence_check(sequence, tokens, n_tokens, err)) return false;
     for (; run.watch.done < n_tokens; run.watch.done += run.watch.n_rows) {
         size_t n_left = n_tokens - run.watch.done;
         run.watch.n_rows = n_left < most ? (uint32_t)n_left : most;
@@ -186,6 +190,43 @@ bool sequence_eval_rows(
         return error_at(err, "position %u", position);
     }
     return true;
+}
+
+bool sequence_eval_ahead(Sequence *sequence, const int32_t *tokens, uint32_t n_tokens, Error *err)
+{
+    Loaded *loaded = sequence->loaded;
+    Watch watch = {.loaded = loaded, .total = 1, .n_rows = 1}; // for whoever asks, one token
+    Observer observer = {.context = &watch, .layer = watch_layer};
+
+    assert(n_tokens <= loaded->n_logit_rows);
+    if (!sequence_check(sequence, tokens, n_tokens, err)
+        || !append_rows(sequence, tokens, n_tokens, loaded->rows, err))
+        return false;
+    for (uint32_t i = 0; i < n_tokens; i++) loaded->rows[i].wants_logits = true;
+    if (!forward_pass(&loaded->forward, loaded->rows, n_tokens, &observer, err))
+        return error_at(err, "position %u", sequence->state.end_position);
+    loaded->ahead_of = sequence;
+    return true;
+}
+
+bool sequence_is_ahead(const Sequence *sequence)
+{
+    return sequence->loaded->ahead_of == sequence;
+}
+
+void sequence_advance(Sequence *sequence, uint32_t row)
+{
+    assert(sequence_is_ahead(sequence));
+    sequence->state.end_position++;
+    keep_logits(sequence, row);
+}
+
+void sequence_cut(Sequence *sequence, uint32_t position)
+{
+    assert(position >= sequence->state.first_position);
+    assert(position <= sequence->state.end_position);
+    sequence->state.end_position = position; // keys behind the end are invisible
+    sequence->has_logits = false;
 }
 
 bool sequences_eval_together(

@@ -89,6 +89,36 @@ static int32_t draw(const Candidate *candidates, uint32_t n, float temperature, 
     return candidates[i].token;
 }
 
+/* -ln of a random number in (0, 1) that belongs to this token at this position. */
+static double racing_time(uint64_t seed, uint64_t position, int32_t token)
+{
+    // The 1 keeps these counters apart from those of rng_at.
+    const uint32_t counter[4] = {
+        (uint32_t)position, (uint32_t)(position >> 32), (uint32_t)token, 1};
+    const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
+    uint32_t bits[4];
+
+    rng_philox(counter, key, bits);
+    uint64_t fraction = ((uint64_t)bits[1] << 32 | bits[0]) >> 12;
+    return -canonical_log(((double)fraction + 0.5) * 0x1p-52);
+}
+
+static int32_t draw_by_race(
+    const Candidate *candidates, uint32_t n, const SamplerOptions *options, uint64_t position)
+{
+    double least = INFINITY;
+    int32_t first = candidates[0].token;
+
+    for (uint32_t i = 0; i < n; i++) {
+        double time = racing_time(options->seed, position, candidates[i].token)
+                      / (double)weight_of(candidates, i, options->temperature);
+        if (!(time < least)) continue;
+        least = time;
+        first = candidates[i].token;
+    }
+    return first;
+}
+
 bool sampler_draw(
     Sampler *sampler, const float *logits, uint64_t position, int32_t *token, Error *err)
 {
@@ -108,6 +138,10 @@ bool sampler_draw(
     if (options->top_p < 1) n = keep_top_p(candidates, n, options->top_p);
     if (options->min_p > 0) n = keep_min_p(candidates, n, options->min_p);
 
+    if (options->draw == SAMPLER_DRAW_RACE) {
+        *token = draw_by_race(candidates, n, options, position);
+        return true;
+    }
     double fraction = (double)(rng_at(options->seed, position) >> 11) * 0x1p-53;
     *token = draw(candidates, n, options->temperature, fraction);
     return true;

@@ -4,12 +4,24 @@
 
 #include "base/error.h"
 
+/* How the token is found among the candidates that remain; each gives every candidate its
+ * probability, and is a pure function of logits, seed and position. */
+typedef enum SamplerDraw {
+    SAMPLER_DRAW_SUM, // one fraction of the sum of all weights
+    // A race: the token whose own exponential variable, divided by its weight, is least. Two
+    // distributions drawn from with one seed at one position give the same token with a
+    // probability of at least (1 - d) / (1 + d), d their total variation distance (Daliri, Musco
+    // and Suresh 2024, arXiv:2408.07978): so a draft guesses well what a model will draw.
+    SAMPLER_DRAW_RACE
+} SamplerDraw;
+
 typedef struct SamplerOptions {
     uint64_t seed;
     float temperature; // 0 or less: greedy
     int32_t top_k;     // 0 or less: off
     float top_p;       // 1 or more: off
     float min_p;       // 0 or less: off
+    SamplerDraw draw;
 } SamplerOptions;
 
 typedef struct Candidate {
@@ -39,7 +51,9 @@ void sampler_destroy(Sampler *sampler);
  *   top_p   the fewest best remain whose probabilities reach top_p, at least one
  *   min_p   those remain with logit >= best + ln(min_p)
  *   draw    by probabilities exp((logit - best) / temperature), with the 53 upper bits
- *           of rng_at(seed, position) as a fraction of their sum
+ *           of rng_at(seed, position) as a fraction of their sum; or, as a race, the one with
+ *           the least -ln(u) / probability, u in (0, 1) from seed, position and token; of
+ *           equals the better one
  *
  * exp is the canonical one, sums are float32 in sorted order (docs/arithmetic.md section
  * 10), so the id is a pure function of logits, options and position. With temperature 0

@@ -150,6 +150,14 @@ uint64_t store_minimum_bytes(const BlockMap *map, uint32_t alignment)
     return plan.minimum_bytes;
 }
 
+uint64_t store_all_bytes(const BlockMap *map, uint32_t alignment)
+{
+    Residency plan;
+
+    measure(&plan, map, alignment);
+    return plan.all_bytes;
+}
+
 /* ---- resolving ---- */
 
 static uint64_t resolve_unit(const Residency *plan, const BlockMap *map, const Budget *budget)

@@ -64,6 +64,8 @@ void store_free(Store *store); // waits for reads in flight
 
 /* The minimum for this map and alignment, without creating anything. */
 uint64_t store_minimum_bytes(const BlockMap *map, uint32_t alignment);
+/* Likewise, what holds everything. */
+uint64_t store_all_bytes(const BlockMap *map, uint32_t alignment);
 
 /* The most that the cache may hold from now on, for as long as memory is short: the rest is given
  * back to the system and to the ledger, down to the least that runs, the least valuable first. A

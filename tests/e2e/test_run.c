@@ -101,6 +101,43 @@ TEST(a_prompt_is_an_argument_an_option_a_file_or_standard_input)
     CHECK(strstr(program.err, "the prompt is empty"));
 }
 
+TEST(guesses_change_no_text_and_are_counted)
+{
+    CHECK(RUN(&program, "run", MIXTURE, "--raw", "--temp", "0", "-n", "40", "-q", "The fox") == 0);
+    keep_text();
+    CHECK(RUN(&program, "run", MIXTURE, "--raw", "--temp", "0", "-n", "40", "-q", "--draft", DRAFT,
+              "--weights", "min", "The fox")
+          == 0);
+    CHECK(strcmp(program.out, text) == 0);
+    CHECK(RUN(&program, "run", MIXTURE, "--raw", "--temp", "0", "-n", "40", "-v", "--draft-ngram",
+              "The fox")
+          == 0);
+    CHECK(strcmp(program.out, text) == 0);
+    CHECK(strstr(program.err, "hypura: guessed "));
+    CHECK(RUN(&program, "run", MIXTURE, "--raw", "-n", "8", "--draft", DRAFT, "--draft-ngram", "a")
+          == 2);
+    CHECK(
+        RUN(&program, "run", MIXTURE, "--raw", "--draft-ngram", "--prompts", "-", "-o", "/x") == 2);
+    CHECK(RUN(&program, "run", MIXTURE, "--raw", "--draft", program_tiny_model("tiny-moe"), "a")
+          == 3);
+    CHECK(strstr(program.err, "another vocabulary"));
+    CHECK(RUN(&program, "run", MIXTURE, "--raw", "--draft", "/nowhere/draft.gguf", "a") == 3);
+    CHECK(strstr(program.err, "/nowhere/draft.gguf"));
+}
+
+/* Sampled: a text of its own, which draft, budget and threads do not change. */
+TEST(a_draft_gives_each_seed_one_text)
+{
+    CHECK(RUN(&program, "run", MIXTURE, "--raw", "--seed", "4", "-n", "40", "-q", "--draft", DRAFT,
+              "The fox")
+          == 0);
+    keep_text();
+    CHECK(RUN(&program, "run", MIXTURE, "--raw", "--seed", "4", "-n", "40", "-q", "--draft", DRAFT,
+              "--weights", "min", "--threads", "1", "The fox")
+          == 0);
+    CHECK(strcmp(program.out, text) == 0);
+}
+
 TEST(the_seed_is_drawn_and_shown_when_not_given)
 {
     char seed[32] = "";

@@ -94,11 +94,11 @@ TEST(each_step_keeps_what_the_table_says)
     }
 }
 
-/* Fixed seed, so exact counts: each within five standard deviations of its expectation. */
-TEST(tokens_are_drawn_in_proportion)
+/* Fixed seed, so exact counts. */
+static void check_proportions(SamplerDraw draw)
 {
     const double p[] = {0.15, 0.4, 0.05, 0.3, 0.1};
-    SamplerOptions options = {.seed = 42, .temperature = 1, .top_p = 1};
+    SamplerOptions options = {.seed = 42, .temperature = 1, .top_p = 1, .draw = draw};
     uint32_t counts[COUNT(five)] = {0};
     Sampler sampler;
     double chi_squared = 0;
@@ -115,6 +115,57 @@ TEST(tokens_are_drawn_in_proportion)
     }
     CHECK(chi_squared < 18.5); // 4 degrees of freedom: exceeded once in a thousand seeds
     CHECK(chi_squared > 0.09); // and as seldom below: too even is not random either
+    sampler_destroy(&sampler);
+}
+
+TEST(tokens_are_drawn_in_proportion)
+{
+    check_proportions(SAMPLER_DRAW_SUM);
+    check_proportions(SAMPLER_DRAW_RACE);
+}
+
+TEST(a_race_keeps_what_the_table_says)
+{
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        SamplerOptions options = {.seed = 3,
+            .temperature = cases[i].temperature,
+            .top_k = cases[i].top_k,
+            .top_p = cases[i].top_p,
+            .min_p = cases[i].min_p,
+            .draw = SAMPLER_DRAW_RACE};
+        CHECK_CASE(cases[i].label, (drawn(options, five, COUNT(five)) & ~cases[i].wanted) == 0);
+    }
+}
+
+/* A draft's distribution, and what follows where it differs from the model's: the guess is taken
+ * where the model draws it too. The model's tokens are in their proportions all the same, and
+ * guesses are right as often as the bound of a race says, at least. */
+TEST(a_race_gives_two_distributions_the_same_token_often)
+{
+    const double p[] = {0.15, 0.4, 0.05, 0.3, 0.1}, q[] = {0.3, 0.1, 0.2, 0.3, 0.1};
+    const double distance = 0.3; // half of the sum of |p - q|
+    float other[COUNT(five)];
+    SamplerOptions options = {.seed = 5, .temperature = 1, .top_p = 1, .draw = SAMPLER_DRAW_RACE};
+    uint32_t taken[COUNT(five)] = {0}, n_right = 0;
+    double chi_squared = 0;
+    Sampler sampler;
+
+    for (size_t i = 0; i < COUNT(five); i++) other[i] = (float)log(q[i]);
+    CHECK(sampler_init(&sampler, options, COUNT(five), NULL));
+    for (uint64_t position = 0; position < N_DRAWS; position++) {
+        int32_t guess = 0, token = 0;
+        CHECK(sampler_draw(&sampler, other, position, &guess, NULL));
+        CHECK(sampler_draw(&sampler, five, position, &token, NULL));
+        n_right += guess == token;
+        taken[token]++;
+    }
+    for (size_t i = 0; i < COUNT(five); i++) {
+        double difference = taken[i] - p[i] * N_DRAWS;
+        chi_squared += difference * difference / (p[i] * N_DRAWS);
+    }
+    CHECK(chi_squared < 18.5 && chi_squared > 0.09);
+    CHECK(n_right >= N_DRAWS * (1 - distance) / (1 + distance));
+    CHECK(n_right <= N_DRAWS * (1 - distance + 0.02)); // nothing does better than 1 - d
     sampler_destroy(&sampler);
 }
 
