@@ -16,7 +16,7 @@
 
 #define RING_SLOTS_MIN  2
 #define RING_BYTES_MIN  ((uint64_t)4 << 20)  // half of it flies (ring.c): most of a drive's rate
-#define RING_BYTES_MAX  ((uint64_t)24 << 20) // where the memory is: slow moments of a drive, too
+#define RING_BYTES_MAX  ((uint64_t)12 << 20) // more leaves the last-level cache (docs/adr/0011)
 #define RING_SHARE      8                    // of the memory, for more than the least
 #define HUGE_PAGE_BYTES ((uint64_t)2 << 20)
 
@@ -266,8 +266,8 @@ static void divide_experts(Residency *plan, const BlockMap *map, uint64_t n_byte
 
 /* Slots of the ring, of n_bytes that do not hold all dense blocks. A pass takes
  * missing / rate, and by Little's law the rate is what flies / latency: so the ring comes
- * before residency until it fills the drive. More of it covers the drive's slow moments and
- * displaces residents, so that has a share. No larger than what misses without it: where
+ * before residency until it fills the drive. More of it covers the drive's slow moments,
+ * displaces residents and leaves the processor's cache, so that has a share and an end. No larger than what misses without it: where
  * nearly all is resident a ring would only displace what it then reads. */
 static uint32_t ring_slots(const Residency *plan, uint64_t n_bytes)
 {

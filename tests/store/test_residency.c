@@ -134,7 +134,7 @@ TEST(a_ring_is_made_of_whole_huge_pages_and_comes_before_residents)
         {"little is all the drive's",  4,   4},
         {"the rest stays resident",    24,  4},
         {"a share",                    64,  8},
-        {"slow moments are covered",   200, 24},
+        {"slow moments are covered",   200, 12},
         {"no more than what streams",  240, 4},
         {"the least again",            244, 2},
         {"nothing streams",            250, 0},
