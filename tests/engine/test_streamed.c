@@ -23,7 +23,11 @@ static Listed list_reads(const char *path, uint64_t weights_bytes, Error *err)
 
     if (!CHECK_CASE(err->message, gguf)) return out;
     out.ok = streamed_reads(gguf, weights_bytes, &out.reads, &out.n, err);
-    for (uint32_t i = 0; i < out.n; i++) out.n_bytes += out.reads[i].n_bytes;
+    for (uint32_t i = 0; i < out.n; i++) {
+        uint64_t file_bytes = gguf_shards(gguf)[out.reads[i].file].n_bytes;
+        CHECK(out.reads[i].offset_bytes + out.reads[i].n_bytes <= file_bytes);
+        out.n_bytes += out.reads[i].n_bytes;
+    }
     gguf_close(gguf);
     return out;
 }
@@ -77,6 +81,33 @@ TEST(nothing_is_listed_where_all_stays_or_a_router_chooses)
     listed = list_reads(MIXTURE, UINT64_C(20) << 20, &err);
     CHECK(listed.ok && listed.n == 0);
     mem_free(MEM_OTHER, listed.reads);
+}
+
+/* A copy of the model's first n_bytes. */
+static void copy_cut(const char *to, size_t n_bytes)
+{
+    FILE *in = fopen(DENSE, "rb"), *out = fopen(to, "wb");
+
+    if (!CHECK(in && out)) exit(1);
+    for (size_t i = 0; i < n_bytes; i++) putc(getc(in), out);
+    fclose(in);
+    CHECK(fclose(out) == 0);
+}
+
+/* The file ends within a block, and within the unit of a direct read; others lie behind it. */
+TEST(no_read_goes_past_the_end_of_its_file)
+{
+    Error err = {0};
+    char path[512];
+
+    snprintf(path, sizeof path, "%s/cut.gguf", harness_temporary_folder());
+    copy_cut(path, 3000001);
+    Listed whole = list_reads(DENSE, UINT64_C(4) << 20, &err);
+    Listed cut = list_reads(path, UINT64_C(4) << 20, &err); // checks each read
+    CHECK_CASE(err.message, whole.ok && cut.ok);
+    CHECK(cut.n > 0 && cut.n < whole.n && cut.n_bytes < 3000001);
+    mem_free(MEM_OTHER, whole.reads);
+    mem_free(MEM_OTHER, cut.reads);
 }
 
 TEST(less_than_any_store_has_is_refused)
