@@ -52,6 +52,8 @@ typedef struct hypura_model_options {
     bool f32_activations;           // verification
     const char *const *override_kv; // "KEY=int:1"
     size_t n_override_kv;
+    const char *const *mirrors; // paths of further copies of the model, on other drives
+    size_t n_mirrors;           // at most 7
     const char *heat_map; // "off", "auto": start from, and save, what runs of this model use most
     const char *trace;    // the run is recorded into this file; NULL: it is not
     bool sandbox;         // give up rights that streaming does not need, for the whole process
@@ -231,6 +233,17 @@ typedef struct hypura_stats {
     uint64_t draft_passes;                    // that had guesses
 } hypura_stats;
 HYPURA_API void hypura_model_stats(const hypura_model *model, hypura_stats *stats);
+
+/* A copy of the model's weights: 0 is the model itself, then its mirrors. False: there are not so
+ * many, or no weights. */
+typedef struct hypura_source {
+    const char *path; // of its first part; borrowed from the model
+    uint64_t read_bytes;
+    double bytes_per_s; // while it had something to do; NAN with a single copy
+    bool is_dropped;    // it failed, and is not read any more
+} hypura_source;
+HYPURA_API bool hypura_model_source(
+    const hypura_model *model, uint32_t index, hypura_source *source);
 
 /* Tokens per second that each ceiling allows at most; NAN: not known, or it does not bind. */
 typedef struct hypura_bound {

@@ -27,6 +27,8 @@ hypura_model *load_model_or(const Options *options, LoadWish wish, hypura_error 
     wanted.draft = options->draft;
     wanted.draft_ngram = options->draft_ngram;
     wanted.f32_activations = options->f32_activations;
+    wanted.mirrors = options->mirrors.texts;
+    wanted.n_mirrors = options->mirrors.n;
     wanted.override_kv = options->override_kv.texts;
     wanted.n_override_kv = options->override_kv.n;
     wanted.sandbox = wish.sandbox;

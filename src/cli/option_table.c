@@ -119,6 +119,8 @@ static const OptionRow rows[] = {
         "type of the stored keys and values (default f16)"},
     {{"--ubatch", "-ub", "--ubatch-size"}, OPTION_INTEGER, OPTIONS_MODEL, LOADS_MODEL, TO(n_ubatch), "N", NULL, 1, 8192,
         "rows of a prompt that share one pass over the weights (default 512)"},
+    {{"--mirror"}, OPTION_TEXTS, OPTIONS_MODEL, LOADS_MODEL, TO(mirrors), "PATH", NULL, 0, 0,
+        "a copy of the model on another drive, to be read too; repeatable"},
     {{"--heat-map"}, OPTION_CHOICE, OPTIONS_MODEL, LOADS_MODEL, TO(heat_map), NULL, "auto|off", 0, 0,
         "begin with the experts that earlier runs used most (default auto)"},
     {{"--draft"}, OPTION_TEXT, OPTIONS_MODEL, V(RUN), TO(draft), "MODEL", NULL, 0, 0,

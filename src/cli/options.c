@@ -314,5 +314,6 @@ void options_destroy(Options *options)
 {
     mem_free(MEM_OTHER, (void *)options->arguments);
     mem_free(MEM_OTHER, (void *)options->override_kv.texts);
+    mem_free(MEM_OTHER, (void *)options->mirrors.texts);
     *options = (Options){0};
 }

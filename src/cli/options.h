@@ -93,7 +93,7 @@ typedef struct Options {
 
     const char *memory, *weights, *reserve, *io, *direct, *kv, *heat_map, *draft;
     OptionInteger n_threads, n_ctx, n_ubatch;
-    OptionTexts override_kv;
+    OptionTexts override_kv, mirrors;
     bool f32_activations, draft_ngram;
 
     OptionOptionalText stats;

@@ -240,6 +240,10 @@ void statistics_end(Statistics *statistics, hypura_model *model, Finish finish)
     if (statistics->prompt_ended_ns == 0) statistics_end_prompt(statistics, model);
     statistics->after_all = stats_of(model);
     statistics->finish = finish;
+    while (statistics->n_sources < STATISTICS_SOURCES_MAX
+           && hypura_model_source(
+               model, statistics->n_sources, &statistics->sources[statistics->n_sources]))
+        statistics->n_sources++;
     if (finish != FINISH_ERROR) save_heat_map(statistics, model);
     if (!statistics->explains) return;
     if (statistics->n_parallel > 0) { // the plan knows one sequence
@@ -357,6 +361,23 @@ static void set_bytes(Json *out, const Statistics *statistics)
         ratio((double)(all->read_bytes - all->read_load_bytes), all_seconds(statistics)));
 }
 
+/* With mirrors: what each copy gave. */
+static void set_sources(Json *out, const Statistics *statistics)
+{
+    Json *list = json_list();
+
+    for (uint32_t i = 0; i < statistics->n_sources; i++) {
+        const hypura_source *source = &statistics->sources[i];
+        Json *row = json_object();
+        json_set_text(row, "path", view_of(source->path));
+        json_set_u64(row, "read_bytes", source->read_bytes);
+        json_set_f64(row, "bytes_per_s", source->bytes_per_s);
+        json_set_bool(row, "is_dropped", source->is_dropped);
+        json_add(list, row);
+    }
+    json_set(out, "sources", list);
+}
+
 void statistics_set_json(Json *out, const Statistics *statistics)
 {
     const hypura_stats *all = &statistics->after_all;
@@ -369,6 +390,7 @@ void statistics_set_json(Json *out, const Statistics *statistics)
     }
     set_times(out, statistics);
     set_bytes(out, statistics);
+    if (statistics->n_sources > 1) set_sources(out, statistics);
     if (all->speculates) {
         Json *speculation = json_object();
         json_set_u64(speculation, "drafted", all->drafted);

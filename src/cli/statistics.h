@@ -12,6 +12,8 @@
 typedef enum Finish { FINISH_STOP, FINISH_LENGTH, FINISH_INTERRUPT, FINISH_ERROR } Finish;
 
 /* Filled by the verb as it goes; statistics_destroy ends it. */
+#define STATISTICS_SOURCES_MAX 8 // the model and its mirrors
+
 typedef struct Statistics {
     FILE *stream;           // where --stats wants them; NULL: nowhere. Owned unless stderr
     const char *model_path; // borrowed
@@ -26,6 +28,8 @@ typedef struct Statistics {
     uint64_t prompt_ended_ns;       // logits of the last prompt token there
     uint64_t *token_ns;             // owned: when each generated token was there
     uint64_t n_token_ns_max;
+    hypura_source sources[STATISTICS_SOURCES_MAX]; // their paths are the model's: written before
+    uint32_t n_sources;                            // it is closed
     hypura_stats after_prompt, after_second, after_all;
     uint64_t n_in_second; // tokens that came after the first, until after_second; 0: not reached
     Outcome outcome;

@@ -1,6 +1,7 @@
 /* The public header's other side: options in, errors out, and nothing else. */
 #include "hypura/hypura.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -109,6 +110,8 @@ static bool parse_options(const hypura_model_options *in, LoadOptions *out, Erro
     out->n_logit_rows = in->n_logit_rows;
     out->isa = in->isa;
     out->f32_activations = in->f32_activations;
+    out->mirrors = in->mirrors;
+    out->n_mirrors = in->n_mirrors;
     out->heat_map = heat_map == 1;
     out->trace_path = in->trace;
     out->sandbox = in->sandbox;
@@ -506,6 +509,21 @@ void hypura_model_stats(const hypura_model *model, hypura_stats *stats)
 {
     stats_fill(&model->loaded, stats);
     stats->speculates = model->speculates;
+}
+
+bool hypura_model_source(const hypura_model *model, uint32_t index, hypura_source *source)
+{
+    const Loaded *loaded = &model->loaded;
+
+    if (!loaded->has_weights || index > loaded->mirrors.n) return false;
+    const Sources *sources = store_sources(loaded->store);
+    double rate = sources_rate(sources, index);
+    *source =
+        (hypura_source){.path = loaded->mirrors.files[index * gguf_n_shards(loaded->gguf)].path,
+            .read_bytes = sources->all[index].read_bytes,
+            .bytes_per_s = rate > 0 ? rate * 1e9 : (double)NAN,
+            .is_dropped = sources->all[index].is_dropped};
+    return true;
 }
 
 /* A plan without facts is a plan: what can't be read is as if it were not there. */

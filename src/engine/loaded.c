@@ -113,8 +113,9 @@ static bool plan_memory(Loaded *loaded, const LoadOptions *options, const Comput
     const Sidecar *sidecar = loaded->checksums.are_there ? &loaded->checksums.sidecar : NULL;
     SidecarSubject subject = checksums_subject(loaded->gguf);
 
-    loaded->alignment = sidecar_alignment(
-        sidecar, reader_probe_alignment(subject.files, subject.n_files, options->direct));
+    loaded->alignment =
+        sidecar_alignment(sidecar, reader_probe_alignment(loaded->mirrors.files,
+                                       subject.n_files * (1 + loaded->mirrors.n), options->direct));
     MemoryNeeds needs = needs_of(loaded, options, compute, kv);
 
     if (options->draft_path) {
@@ -181,8 +182,9 @@ static bool open_store(Loaded *loaded, const LoadOptions *options, Error *err)
 {
     StoreOptions store = {.weights = options->weights,
         .memory_room = loaded->memory.room,
-        .files = gguf_shards(loaded->gguf),
+        .files = loaded->mirrors.files,
         .n_files = gguf_n_shards(loaded->gguf),
+        .n_copies = 1 + loaded->mirrors.n,
         .backend = options->backend,
         .direct = options->direct,
         .sidecar = loaded->checksums.are_there ? &loaded->checksums.sidecar : NULL,
@@ -280,6 +282,8 @@ bool loaded_open(Loaded *out, const char *path, const LoadOptions *options, Erro
     if (!vocab_load(out->gguf, &out->vocab, err)) goto fail_at;
     if (options->text_only) return true;
     if (!shape_read(out->gguf, &out->shape, err)) goto fail_at;
+    if (!mirrors_open(&out->mirrors, out->gguf, options->mirrors, options->n_mirrors, err))
+        goto fail;
     if (!options->plan_only) find_checksums(out);
     out->header_read_bytes = read_since(&out->io_at_start);
     if (options->heat_map && out->shape.n_expert > 0) {
@@ -325,6 +329,7 @@ void loaded_close(Loaded *loaded)
     state_pool_destroy(&loaded->states);
     store_free(loaded->store);
     checksums_destroy(&loaded->checksums);
+    mirrors_close(&loaded->mirrors);
     if (!loaded->is_draft) pool_free(loaded->pool);
     layout_destroy(&loaded->map);
     weights_destroy(&loaded->weights);

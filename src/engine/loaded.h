@@ -6,6 +6,7 @@
 #include "engine/governor.h"
 #include "engine/heat_map.h"
 #include "engine/memory.h"
+#include "engine/mirrors.h"
 #include "model/forward.h"
 #include "model/layout.h"
 #include "sys/process.h"
@@ -28,6 +29,8 @@ typedef struct LoadOptions {
     bool f32_activations;
     const GgufOverride *overrides; // borrowed until the model is closed
     size_t n_overrides;
+    const char *const *mirrors; // paths of further copies; borrowed for the call
+    size_t n_mirrors;
     bool heat_map;          // start from what earlier runs used most, and save it (heat_map.h)
     const char *trace_path; // NULL: the run is not recorded
     bool sandbox;
@@ -73,6 +76,7 @@ typedef struct Loaded {
     uint64_t header_read_bytes; // fetched from the drive to read metadata, checksums, heat map
     SandboxReport sandbox;
     bool is_sandboxed;
+    Mirrors mirrors;
     Checksums checksums; // what the weights are held against as they are read
     HeatMap heat_map;
     Heat heat_found; // what the heat map said at the start; no uses: there was none

@@ -12,17 +12,11 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
-#include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/size.h"
-
-// Reasons of a failure beside errno values, which are positive.
-#define FAILURE_ENDED    (-1) // the file ended before its size
-#define FAILURE_SHORT    (-2) // reads end again and again before they get anywhere
-#define FAILURE_TOO_MUCH (-3) // a completion says more bytes than were asked for
-#define FAILURE_DAMAGED  (-4) // bytes that differ from their checksums
+#include "store/failure.h"
 
 _Static_assert(MOVER_DEPTH <= RECORD_LANES, "each request in flight has a lane");
 
@@ -214,6 +208,7 @@ static void cut_transfer(Mover *mover, Slot *slot, Transfer *transfer)
         .data = slot->data + read->next_place_bytes + read->next_span_bytes,
         .offset_bytes = offset,
         .file = extent->file,
+        .source = sources_choose(&mover->sources, n_bytes),
         .n_bytes = (uint32_t)n_bytes,
         .needed_bytes = (uint32_t)(payload_end - offset),
         .payload_bytes = (uint32_t)(payload_end - payload_begin),
@@ -230,6 +225,17 @@ static void cut_transfer(Mover *mover, Slot *slot, Transfer *transfer)
     if (read->next_extent == read->n_extents) queue_remove(mover, slot);
 }
 
+/* The index of the file that it is read from, among those of all copies. */
+static uint32_t file_of(const Mover *mover, const Transfer *transfer)
+{
+    return transfer->source * mover->n_files + transfer->file;
+}
+
+static uint64_t time_of_sources(const Mover *mover)
+{
+    return mover->sources.n > 1 ? reader_now_ns(mover->reader) : 0;
+}
+
 /* A transfer's request for what has not landed yet, under a new serial. */
 static ReadRequest make_request(Mover *mover, Transfer *transfer)
 {
@@ -240,13 +246,14 @@ static ReadRequest make_request(Mover *mover, Transfer *transfer)
     transfer->is_in_flight = true;
     if (mover->recorder) mover->recorder->begin_ns[index] = clock_now_ns();
     mover->n_in_flight++;
+    sources_begin(&mover->sources, transfer->source, n_bytes, time_of_sources(mover));
     mover->bytes_in_flight += n_bytes;
     if (transfer->is_load) mover->load_bytes_in_flight += n_bytes;
     return (ReadRequest){.tag = (uint64_t)transfer->serial << 32 | index,
         .offset_bytes = transfer->offset_bytes + transfer->done_bytes,
         .data = transfer->data + transfer->done_bytes,
         .n_bytes = n_bytes,
-        .file = transfer->file};
+        .file = file_of(mover, transfer)};
 }
 
 /* The slot whose turn it is: the first of the most urgent queue that may move. */
@@ -328,17 +335,48 @@ static void land_transfer(Mover *mover, Transfer *transfer, uint64_t landed_byte
     finish_slot(mover, slot);
 }
 
+static bool is_wanted(const Transfer *transfer)
+{
+    return transfer->slot->state == SLOT_LOADING && transfer->slot->read.failure == 0;
+}
+
+/* What failed for good on one copy is read from another, if there is one. A copy that was written
+ * to may have given anything before; only checksums tell that it has not. */
+static bool turn_to_another_copy(Mover *mover, Transfer *transfer, int32_t failure)
+{
+    Sources *sources = &mover->sources;
+    const File *file = &mover->files[file_of(mover, transfer)];
+    Error change = {0}, cause = {0};
+
+    if (sources->n == 1 || !is_wanted(transfer)) return false;
+    if (!mover->sidecar && !file_check_unchanged(file, &change) && change.id == ERROR_FILE_CHANGED)
+        return false;
+    if (!sources->all[transfer->source].is_dropped) {
+        if (!sources_drop(sources, transfer->source)) return false;
+        failure_say(failure, file, transfer->offset_bytes + transfer->done_bytes, &cause);
+        log_warn("%s; this copy is not read any more", cause.message);
+    }
+    transfer->source = sources_choose(sources, transfer->n_bytes);
+    transfer->done_bytes = 0;
+    transfer->n_failures = transfer->n_interruptions = 0;
+    transfer->was_damaged = false;
+    mover->counters.n_retries++;
+    mover->n_again++;
+    return true;
+}
+
 static void fail_transfer(Mover *mover, Transfer *transfer, int32_t failure)
 {
     Slot *slot = transfer->slot;
     SlotRead *read = &slot->read;
 
+    if (turn_to_another_copy(mover, transfer, failure)) return;
     mover->counters.read_bytes += transfer->moved_bytes;
     mover->counters.again_bytes += transfer->moved_bytes;
     if (read->failure == 0) {
         read->failure = failure;
         read->failed_offset_bytes = transfer->offset_bytes + transfer->done_bytes;
-        read->failed_file = transfer->file;
+        read->failed_file = file_of(mover, transfer);
     }
     close_transfer(transfer);
     // No more requests for a block that cannot be whole.
@@ -352,9 +390,8 @@ static void retry_transfer(Mover *mover, Transfer *transfer, int32_t failure)
     bool is_put_off = failure == EINTR || failure == EAGAIN || failure == ENOMEM;
     uint32_t *n_tries = is_put_off ? &transfer->n_interruptions : &transfer->n_failures;
     uint32_t n_tries_max = is_put_off ? MOVER_INTERRUPTIONS_MAX : MOVER_FAILURES_MAX;
-    bool is_wanted = transfer->slot->state == SLOT_LOADING && transfer->slot->read.failure == 0;
 
-    if (!is_wanted || *n_tries == n_tries_max) {
+    if (!is_wanted(transfer) || *n_tries == n_tries_max) {
         fail_transfer(mover, transfer, failure);
         return;
     }
@@ -431,6 +468,8 @@ static void judge_completion(Mover *mover, const ReadCompletion *completion)
     transfer->is_in_flight = false;
     mover->n_in_flight--;
     mover->bytes_in_flight -= asked_bytes;
+    sources_end(&mover->sources, transfer->source, asked_bytes,
+        completion->result > 0 ? (uint64_t)completion->result : 0, time_of_sources(mover));
     if (transfer->is_load) mover->load_bytes_in_flight -= asked_bytes;
     if (mover->recorder) record_completion(mover, index, completion->result);
     if (completion->result > 0) mover->spell_bytes += (uint64_t)completion->result;
@@ -495,8 +534,10 @@ bool mover_await(Mover *mover, Slot *slot, Error *err)
 bool mover_check_files(Mover *mover, Error *err)
 {
     if (!mover->is_unchecked) return true;
-    for (uint32_t i = 0; i < mover->n_files; i++)
-        if (!file_check_unchanged(&mover->files[i], err)) return false;
+    for (uint32_t i = 0; i < mover->n_files * mover->sources.n; i++)
+        if (!mover->sources.all[i / mover->n_files].is_dropped
+            && !file_check_unchanged(&mover->files[i], err))
+            return false;
     mover->is_unchecked = false;
     return true;
 }
@@ -504,27 +545,12 @@ bool mover_check_files(Mover *mover, Error *err)
 bool mover_failure(const Mover *mover, const Slot *slot, Error *err)
 {
     const SlotRead *read = &slot->read;
-    const char *path = mover->files[read->failed_file].path;
+    const File *file = &mover->files[read->failed_file];
 
     assert(slot->state == SLOT_FREE);
     assert(read->failure != 0);
-    if (!file_check_unchanged(&mover->files[read->failed_file], err)) return false;
-    if (read->failure == FAILURE_ENDED)
-        return error_set(err, ERROR_FILE_CHANGED,
-            "%s: ends at byte %" PRIu64 " or before, not at %" PRIu64, path,
-            read->failed_offset_bytes, mover->files[read->failed_file].n_bytes);
-    if (read->failure == FAILURE_SHORT)
-        return error_set(err, ERROR_READ, "%s: byte %" PRIu64 ": can be read only in part", path,
-            read->failed_offset_bytes);
-    if (read->failure == FAILURE_DAMAGED)
-        return error_set(err, ERROR_DAMAGED,
-            "%s: byte %" PRIu64 ": the bytes from here on differ from their checksums", path,
-            read->failed_offset_bytes);
-    if (read->failure == FAILURE_TOO_MUCH)
-        return error_set(err, ERROR_READ, "%s: byte %" PRIu64 ": more was read than asked for",
-            path, read->failed_offset_bytes);
-    return error_set(err, ERROR_READ, "%s: byte %" PRIu64 ": %s (errno %d)", path,
-        read->failed_offset_bytes, strerror(read->failure), read->failure);
+    return file_check_unchanged(file, err)
+           && failure_say(read->failure, file, read->failed_offset_bytes, err);
 }
 
 /* ---- life ---- */
@@ -534,7 +560,10 @@ bool mover_init(Mover *mover, const ReaderOptions *options, uint32_t alignment, 
     ReaderOptions own = *options;
 
     own.depth = MOVER_DEPTH;
-    *mover = (Mover){.files = options->files, .n_files = options->n_files, .alignment = alignment};
+    *mover = (Mover){.files = options->files,
+        .n_files = options->n_files,
+        .sources = {.n = 1},
+        .alignment = alignment};
     mover->reader = reader_create(&own, err);
     if (!mover->reader) return false;
     if (reader_alignment(mover->reader) == alignment) return true;
@@ -542,6 +571,14 @@ bool mover_init(Mover *mover, const ReaderOptions *options, uint32_t alignment, 
         reader_alignment(mover->reader), alignment);
     mover_destroy(mover);
     return false;
+}
+
+void mover_use_copies(Mover *mover, uint32_t n_copies)
+{
+    assert(n_copies >= 1 && n_copies <= SOURCES_MAX);
+    assert(mover->n_files % n_copies == 0);
+    mover->n_files /= n_copies;
+    mover->sources.n = n_copies;
 }
 
 void mover_check_sums(Mover *mover, const Sidecar *sidecar)

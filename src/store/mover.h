@@ -9,6 +9,7 @@
 
 #include "store/sidecar.h"
 #include "store/slot.h"
+#include "store/sources.h"
 #include "store/trace_record.h"
 #include "sys/read.h"
 
@@ -45,6 +46,7 @@ typedef struct Transfer {
     uint8_t *data;
     uint64_t offset_bytes;
     uint32_t file;
+    uint32_t source;       // the copy that it is read from
     uint32_t n_bytes;      // aligned
     uint32_t needed_bytes; // up to the end of the payload; the rest may be past the file's end
     uint32_t payload_bytes;
@@ -64,8 +66,9 @@ typedef struct MoverQueue {
 
 typedef struct Mover {
     Reader *reader;    // owned
-    const File *files; // [n_files], borrowed
-    uint32_t n_files;
+    const File *files; // [sources.n][n_files], borrowed
+    uint32_t n_files;  // of one copy
+    Sources sources;
     uint32_t alignment;
     MoverQueue queues[MOVE_PURPOSES]; // slots with requests still to be made
     Transfer transfers[MOVER_DEPTH];
@@ -91,6 +94,10 @@ CHECKED bool mover_init(Mover *mover, const ReaderOptions *options, uint32_t ali
 /* From now on what arrives is held against the checksums of these files, read once more where it
  * differs, and then refused. The alignment is a page's or more. `sidecar` is borrowed. */
 void mover_check_sums(Mover *mover, const Sidecar *sidecar);
+
+/* The files are n_copies of the same, one set after the other: reads are shared among them. A copy
+ * that fails is dropped with a line, and what it failed to give is read from another one. */
+void mover_use_copies(Mover *mover, uint32_t n_copies);
 
 /* Waits for all requests in flight; slots are not touched any more. A zeroed one is fine. */
 void mover_destroy(Mover *mover);

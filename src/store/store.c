@@ -67,6 +67,11 @@ static bool lay_out(Store *store, Error *err)
            && cache_init(&store->cache, map, plan, &store->cache_places, err);
 }
 
+static uint32_t n_all_files(const StoreOptions *options)
+{
+    return options->n_files * (options->n_copies > 0 ? options->n_copies : 1);
+}
+
 static bool start_mover(Store *store, const StoreOptions *options, Error *err)
 {
     Pages buffers[3];
@@ -80,11 +85,12 @@ static bool start_mover(Store *store, const StoreOptions *options, Error *err)
         .direct = options->direct,
         .alignment_min = options->sidecar ? SIDECAR_PAGE_BYTES : 0,
         .files = options->files,
-        .n_files = options->n_files,
+        .n_files = n_all_files(options),
         .buffers = buffers,
         .n_buffers = n_buffers,
         .sim = options->sim};
     if (!mover_init(&store->mover, &reader, store->plan.alignment, err)) return false;
+    mover_use_copies(&store->mover, n_all_files(options) / options->n_files);
     if (options->sidecar) mover_check_sums(&store->mover, options->sidecar);
     return true;
 }
@@ -130,7 +136,7 @@ static bool start_trace(Store *store, const char *path, Error *err)
 static uint32_t find_alignment(const StoreOptions *options)
 {
     uint32_t alignment =
-        reader_probe_alignment(options->files, options->n_files, options->direct);
+        reader_probe_alignment(options->files, n_all_files(options), options->direct);
 
     if (options->backend == READ_SIM && options->sim->alignment > 0)
         alignment = options->sim->alignment;
@@ -216,6 +222,11 @@ StoreCounters store_counters(const Store *store)
         .n_requests = moved->n_requests,
         .depth_sum = moved->depth_sum,
         .n_passes = store->n_passes};
+}
+
+const Sources *store_sources(const Store *store)
+{
+    return &store->mover.sources;
 }
 
 const char *store_backend_name(const Store *store)

@@ -10,6 +10,7 @@
 #include "store/blocks.h"
 #include "store/heat.h"
 #include "store/sidecar.h"
+#include "store/sources.h"
 #include "sys/read.h"
 
 #define WAVE_BLOCKS_MAX 64
@@ -17,8 +18,9 @@
 typedef struct StoreOptions {
     Budget weights;       // how much of them may be in memory; DEFAULT: what fits memory_room
     uint64_t memory_room; // most bytes for trunk, cache and ring together; 0: no such limit
-    const File *files;    // borrowed
-    uint32_t n_files;
+    const File *files;    // [n_copies][n_files] the same files on other drives; borrowed
+    uint32_t n_files;     // of one copy
+    uint32_t n_copies;    // 0: one; at most SOURCES_MAX
     ReadBackend backend;
     DirectMode direct;
     struct ReadSim *sim;    // READ_SIM only
@@ -78,6 +80,7 @@ uint64_t store_cache_bytes(const Store *store);
 
 StoreBudget store_budget(const Store *store);
 StoreCounters store_counters(const Store *store);
+const Sources *store_sources(const Store *store); // what each copy gave
 const char *store_backend_name(const Store *store);
 bool store_is_direct(const Store *store);
 

@@ -28,6 +28,7 @@ typedef struct ReadBackendTable {
     bool (*reap)(
         void *state, ReadWait wait, ReadCompletion *out, uint32_t n_max, uint32_t *n, Error *err);
     uint32_t (*in_flight)(const void *state);
+    uint64_t (*now_ns)(const void *state); // NULL: the monotonic clock
 } ReadBackendTable;
 
 extern const ReadBackendTable read_uring;

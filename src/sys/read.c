@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -252,6 +253,11 @@ uint32_t reader_alignment(const Reader *reader)
 uint32_t reader_free_depth(const Reader *reader)
 {
     return reader->depth - reader->n_failed - reader->table->in_flight(reader->state);
+}
+
+uint64_t reader_now_ns(const Reader *reader)
+{
+    return reader->table->now_ns ? reader->table->now_ns(reader->state) : clock_now_ns();
 }
 
 /* A request that fails these is our own bug: it would read past the end or be refused. */

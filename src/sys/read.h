@@ -62,6 +62,9 @@ uint32_t reader_alignment(const Reader *reader);
  * for less. */
 uint32_t reader_probe_alignment(const File *files, uint32_t n_files, DirectMode direct);
 
+/* Nanoseconds: of the monotonic clock, or of a simulated drive's own time. */
+uint64_t reader_now_ns(const Reader *reader);
+
 /* Room for more requests right now. */
 uint32_t reader_free_depth(const Reader *reader);
 

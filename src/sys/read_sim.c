@@ -38,7 +38,8 @@ typedef struct Drive {
     uint32_t alignment;
     Rng rng;
     uint64_t tick;
-    uint64_t last_due_tick; // of the requests that keep their order
+    uint64_t last_due_tick;                  // of the requests that keep their order
+    uint64_t busy_until_tick[SIM_RATES_MAX]; // of files with a rate
     uint64_t n_submitted;
     Pending *requests; // [depth]
     uint32_t n_requests;
@@ -124,8 +125,26 @@ static int64_t draw_result(Drive *drive, const ReadRequest *request)
     return (int64_t)n_bytes;
 }
 
+/* The tick in which a drive of that rate has served all that it was asked for. */
+static uint64_t serve_at_rate(Drive *drive, const ReadRequest *request, uint32_t bytes_per_tick)
+{
+    uint64_t *until = &drive->busy_until_tick[request->file];
+
+    if (*until < drive->tick) *until = drive->tick;
+    *until += (request->n_bytes + bytes_per_tick - 1) / bytes_per_tick;
+    return *until;
+}
+
 static void draw_time(Drive *drive, Pending *pending)
 {
+    uint32_t file = pending->request.file;
+    uint32_t rate = file < SIM_RATES_MAX ? drive->sim->bytes_per_tick[file] : 0;
+
+    if (rate > 0) {
+        pending->order = ++drive->n_submitted;
+        pending->due_tick = serve_at_rate(drive, &pending->request, rate);
+        return;
+    }
     uint64_t due =
         drive->tick + 1 + rng_below(&drive->rng, or_default(drive->sim->latency_ticks_max, 1));
 
@@ -277,6 +296,13 @@ static uint32_t sim_in_flight(const void *state)
     return drive->n_requests;
 }
 
+static uint64_t sim_now_ns(const void *state)
+{
+    const Drive *drive = state;
+
+    return drive->tick;
+}
+
 /* What is in flight still lands in its memory, so that a sanitizer sees who freed it. */
 static void sim_free(void *state)
 {
@@ -321,6 +347,7 @@ const ReadBackendTable read_sim = {
     .submit = sim_submit,
     .reap = sim_reap,
     .in_flight = sim_in_flight,
+    .now_ns = sim_now_ns,
 };
 
 ReadSim read_sim_swarm(uint64_t seed)

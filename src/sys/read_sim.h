@@ -39,14 +39,18 @@ typedef struct SimDamage {
 } SimDamage;
 
 #define SIM_DAMAGE_MAX 8
+#define SIM_RATES_MAX  4
 
 /* Caller's memory, not copied: it must outlive the reader, which writes `counts` alone.
  * Zeroed it is a perfect drive that answers in order, one tick each. */
 typedef struct ReadSim {
     uint64_t seed;
-    uint32_t alignment;             // power of two, at least 512; 0: reader_probe_alignment's
-    uint32_t latency_ticks_max;     // each request takes 1 to this many; 0: 1
-    uint32_t late_ticks;            // SIM_LATE; 0: 64
+    uint32_t alignment;         // power of two, at least 512; 0: reader_probe_alignment's
+    uint32_t latency_ticks_max; // each request takes 1 to this many; 0: 1
+    uint32_t late_ticks;        // SIM_LATE; 0: 64
+    // Files of which each is a drive of its own: one request after the other, at so many bytes a
+    // tick (a nanosecond to reader_now_ns), however many there are. 0: as latency says.
+    uint32_t bytes_per_tick[SIM_RATES_MAX];
     uint32_t per_mille[SIM_FAULTS]; // how often, of 1000 requests
     uint64_t n_faults_max; // after so many of SIM_SHORT to SIM_EAGAIN there are no more; 0: no end
     SimDamage damage[SIM_DAMAGE_MAX];

@@ -157,3 +157,55 @@ TEST(checksums_go_to_the_cache_folder_where_the_models_is_closed)
     CHECK(RUN(&program, "verify", model_path) == 0); // it is the same model
     close(fd);
 }
+
+TEST(a_mirror_gives_the_same_text_and_its_share)
+{
+    copy_mixture();
+    CHECK(RUN(&program, "run", MIXTURE, "--raw", "--temp", "0", "--weights", "min", "--heat-map",
+              "off", "-n", "8", "Once upon a time")
+          == 0);
+    memcpy(wanted, program.out, program.n_out + 1);
+    CHECK(RUN(&program, "run", MIXTURE, "--mirror", model_path, "--raw", "--temp", "0", "--weights",
+              "min", "--heat-map", "off", "-n", "8", "Once upon a time")
+          == 0);
+    CHECK(strcmp(wanted, program.out) == 0);
+    if (!json_available()) return;
+    CHECK(RUN(&program, "run", MIXTURE, "--mirror", model_path, "--raw", "-n", "4", "--stats", "A")
+          == 0);
+    CHECK(errs_with("\"sources\": [") && errs_with(model_path));
+}
+
+/* The checksums are the model's; the mirror has the same size and header, and a bit turned. */
+TEST(a_mirror_with_other_bytes_is_left_with_a_line)
+{
+    char good[300];
+
+    copy_mixture();
+    snprintf(good, sizeof good, "%s", program_path("good.gguf"));
+    CHECK(rename(model_path, good) == 0);
+    copy_mixture();
+    CHECK(run_model("all") == 0);
+    memcpy(wanted, program.out, program.n_out + 1);
+    for (long at = 10000000; at < 50000000; at += 100000) turn_bit(model_path, at);
+    CHECK(RUN(&program, "verify", good, "--write") == 0);
+    CHECK(RUN(&program, "run", good, "--mirror", model_path, "--raw", "--temp", "0", "--weights",
+              "all", "--heat-map", "off", "-n", "8", "Once upon a time")
+          == 0);
+    CHECK(strcmp(wanted, program.out) == 0);
+    CHECK(errs_with(model_path) && errs_with("this copy is not read any more"));
+    unlink(good);
+}
+
+TEST(what_is_no_copy_is_refused_by_name)
+{
+    copy_mixture();
+    CHECK(RUN(&program, "run", MIXTURE, "--mirror", DRAFT, "--raw", "-n", "1", "A") == 3);
+    CHECK(errs_with(DRAFT) && errs_with("its size differs"));
+    turn_bit(model_path, 600); // in a key's text
+    CHECK(RUN(&program, "run", MIXTURE, "--mirror", model_path, "--raw", "-n", "1", "A") == 3);
+    CHECK(errs_with(model_path));
+    CHECK(RUN(&program, "run", MIXTURE, "--mirror", MIXTURE, "--raw", "-n", "1", "A") == 2);
+    CHECK(errs_with("the same file"));
+    CHECK(RUN(&program, "run", MIXTURE, "--mirror", program_path("none"), "--raw", "-n", "1", "A")
+          == 3);
+}
