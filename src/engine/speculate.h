@@ -4,7 +4,7 @@
  * It sits below the evaluation of a single token. Nobody draws from anything but the model's
  * logits, and those of a row are the same bits whatever the other rows are; so guesses, right or
  * wrong, however many and whoever made them, change neither a token nor a logit. What a guess is
- * rejected by is the token that was drawn (docs/adr/0011). Failing guesses are given up with a
+ * rejected by is the token that was drawn (docs/adr/0012). Failing guesses are given up with a
  * line; they never end a run. */
 #ifndef HYPURA_ENGINE_SPECULATE_H
 #define HYPURA_ENGINE_SPECULATE_H
