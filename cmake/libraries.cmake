@@ -5,6 +5,11 @@ set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 target_link_libraries(hypura_settings INTERFACE Threads::Threads m)
 
+# A static program takes static libraries: cmake -DCMAKE_EXE_LINKER_FLAGS=-static
+if(CMAKE_EXE_LINKER_FLAGS MATCHES "(^| )-static( |$)")
+  set(CMAKE_FIND_LIBRARY_SUFFIXES .a)
+endif()
+
 # hypura_library(<OPTION SUFFIX> <header> <library>)
 function(hypura_library name header library)
   find_path(${name}_INCLUDE "${header}")
