@@ -16,7 +16,7 @@
 
 #define RING_SLOTS_MIN  2
 #define RING_BYTES_MIN  ((uint64_t)4 << 20)  // half of it flies (ring.c): most of a drive's rate
-#define RING_BYTES_MAX  ((uint64_t)12 << 20) // more leaves the last-level cache (docs/adr/0012)
+#define RING_BYTES_MAX  ((uint64_t)12 << 20) // more leaves the last-level cache (docs/adr/0011)
 #define RING_SHARE      8                    // of the memory, for more than the least
 #define HUGE_PAGE_BYTES ((uint64_t)2 << 20)
 
