@@ -46,8 +46,10 @@ typedef struct Cache {
     Heat heat;
     uint32_t *fill; // [n_fill] blocks to have before they are asked for, the most used first
     uint32_t n_fill, n_fill_done;
-    CacheWant *wants; // [n_expert]; the call under way, in the caller's order
-    uint32_t *order;  // [n_expert] wants in the order of the file
+    uint64_t fill_bytes; // of them, begun in this pass
+    bool is_token;       // the last call was of a pass of one row
+    CacheWant *wants;    // [n_expert]; the call under way, in the caller's order
+    uint32_t *order;     // [n_expert] wants in the order of the file
     uint32_t n_wants, n_given, n_unplaced;
     uint32_t layer;
     uint64_t n_hits, n_misses;
@@ -66,7 +68,8 @@ void cache_load_all(Cache *cache, Mover *mover);
 void cache_warm(Cache *cache);
 
 /* Starts reading what the heat map puts first into slots that nobody has used yet, a few blocks
- * ahead of the drive; the reads give way to all others. Cheap when there is nothing to do. */
+ * ahead of the drive: as MOVE_GUESS while tokens are made, so that none waits for it, and as
+ * MOVE_LOAD before and during prompts. Cheap when there is nothing to do. */
 void cache_fill(Cache *cache, Mover *mover);
 
 void cache_begin_pass(Cache *cache);

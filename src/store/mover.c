@@ -20,42 +20,6 @@
 
 _Static_assert(MOVER_DEPTH <= RECORD_LANES, "each request in flight has a lane");
 
-/* ---- queues ---- */
-
-static void queue_push(Mover *mover, Slot *slot, MovePurpose queue)
-{
-    MoverQueue *list = &mover->queues[queue];
-    SlotRead *read = &slot->read;
-
-    read->queue = queue;
-    read->is_queued = true;
-    read->previous = list->last;
-    read->next = NULL;
-    if (list->last)
-        list->last->read.next = slot;
-    else
-        list->first = slot;
-    list->last = slot;
-}
-
-static void queue_remove(Mover *mover, Slot *slot)
-{
-    SlotRead *read = &slot->read;
-    MoverQueue *list = &mover->queues[read->queue];
-
-    if (!read->is_queued) return;
-    if (read->previous)
-        read->previous->read.next = read->next;
-    else
-        list->first = read->next;
-    if (read->next)
-        read->next->read.previous = read->previous;
-    else
-        list->last = read->previous;
-    read->is_queued = false;
-    read->previous = read->next = NULL;
-}
-
 /* ---- counting ---- */
 
 static void settle(Mover *mover, Slot *slot, uint64_t *counter)
@@ -84,7 +48,8 @@ static void settle_by_purpose(Mover *mover, Slot *slot)
         mover->counters.demand_bytes += slot->read.payload_bytes;
         mover_settle_missed(mover, slot);
         break;
-    case MOVE_LOAD: settle(mover, slot, &mover->counters.load_bytes); break;
+    case MOVE_LOAD:
+    case MOVE_GUESS: settle(mover, slot, &mover->counters.load_bytes); break;
     case MOVE_AHEAD:
     case MOVE_PURPOSES: break;
     }
@@ -98,14 +63,14 @@ void mover_read(
     assert(n_extents > 0);
     slot_move(slot, SLOT_LOADING);
     slot->read = (SlotRead){.extents = extents, .n_extents = n_extents, .purpose = purpose};
-    queue_push(mover, slot, purpose);
+    slot_queue_push(mover->queues, slot, purpose);
 }
 
 void mover_hurry(Mover *mover, Slot *slot)
 {
     if (!slot->read.is_queued || slot->read.queue == MOVE_DEMAND) return;
-    queue_remove(mover, slot);
-    queue_push(mover, slot, MOVE_DEMAND);
+    slot_queue_remove(mover->queues, slot);
+    slot_queue_push(mover->queues, slot, MOVE_DEMAND);
 }
 
 /* Ends a slot's read once nothing of it is open. */
@@ -142,7 +107,7 @@ static void drop_retries(Mover *mover, const Slot *slot)
 
 void mover_cancel(Mover *mover, Slot *slot)
 {
-    queue_remove(mover, slot);
+    slot_queue_remove(mover->queues, slot);
     drop_retries(mover, slot);
     if (slot->read.n_open > 0) {
         slot_move(slot, SLOT_DOOMED);
@@ -202,7 +167,8 @@ static void cut_transfer(Mover *mover, Slot *slot, Transfer *transfer)
     uint64_t payload_begin = offset > extent->offset_bytes ? offset : extent->offset_bytes;
     uint64_t payload_end = extent->offset_bytes + extent->n_bytes;
 
-    if (n_bytes > MOVER_REQUEST_BYTES) n_bytes = MOVER_REQUEST_BYTES;
+    uint64_t most = read->queue == MOVE_GUESS ? MOVER_GUESS_BYTES : MOVER_REQUEST_BYTES;
+    if (n_bytes > most) n_bytes = most;
     if (payload_end > offset + n_bytes) payload_end = offset + n_bytes;
     *transfer = (Transfer){.slot = slot,
         .data = slot->data + read->next_place_bytes + read->next_span_bytes,
@@ -213,7 +179,7 @@ static void cut_transfer(Mover *mover, Slot *slot, Transfer *transfer)
         .needed_bytes = (uint32_t)(payload_end - offset),
         .payload_bytes = (uint32_t)(payload_end - payload_begin),
         .generation = slot->generation,
-        .is_load = read->queue == MOVE_LOAD};
+        .queue = read->queue};
     if (mover->sidecar) need_whole_pages(mover, transfer);
     read->n_open++;
     read->next_span_bytes += n_bytes;
@@ -222,7 +188,7 @@ static void cut_transfer(Mover *mover, Slot *slot, Transfer *transfer)
     read->next_place_bytes += span_bytes;
     read->next_span_bytes = 0;
     read->next_extent++;
-    if (read->next_extent == read->n_extents) queue_remove(mover, slot);
+    if (read->next_extent == read->n_extents) slot_queue_remove(mover->queues, slot);
 }
 
 /* The index of the file that it is read from, among those of all copies. */
@@ -248,7 +214,8 @@ static ReadRequest make_request(Mover *mover, Transfer *transfer)
     mover->n_in_flight++;
     sources_begin(&mover->sources, transfer->source, n_bytes, time_of_sources(mover));
     mover->bytes_in_flight += n_bytes;
-    if (transfer->is_load) mover->load_bytes_in_flight += n_bytes;
+    mover->in_flight[transfer->queue].n_requests++;
+    mover->in_flight[transfer->queue].n_bytes += n_bytes;
     return (ReadRequest){.tag = (uint64_t)transfer->serial << 32 | index,
         .offset_bytes = transfer->offset_bytes + transfer->done_bytes,
         .data = transfer->data + transfer->done_bytes,
@@ -256,13 +223,23 @@ static ReadRequest make_request(Mover *mover, Transfer *transfer)
         .file = file_of(mover, transfer)};
 }
 
-/* The slot whose turn it is: the first of the most urgent queue that may move. */
+/* Whether a queue's next request may go out, now that no more urgent one has any. */
+static bool may_move(const Mover *mover, MovePurpose queue)
+{
+    const MoverLoad *in_flight = &mover->in_flight[queue];
+
+    if (queue == MOVE_LOAD) return in_flight->n_bytes < MOVER_LOAD_BYTES;
+    if (queue != MOVE_GUESS) return true;
+    return mover->in_flight[MOVE_DEMAND].n_requests == 0 && mover->n_again == 0
+           && in_flight->n_bytes < MOVER_GUESS_BYTES && in_flight->n_requests < MOVER_GUESS_DEPTH;
+}
+
+/* The slot whose turn it is: the first of the most urgent queue, if that may move. */
 static Slot *next_slot(const Mover *mover)
 {
-    for (uint32_t queue = 0; queue < MOVE_PURPOSES; queue++) {
-        if (queue == MOVE_LOAD && mover->load_bytes_in_flight >= MOVER_LOAD_BYTES) return NULL;
-        if (mover->queues[queue].first) return mover->queues[queue].first;
-    }
+    for (MovePurpose queue = 0; queue < MOVE_PURPOSES; queue++)
+        if (mover->queues[queue].first)
+            return may_move(mover, queue) ? mover->queues[queue].first : NULL;
     return NULL;
 }
 
@@ -380,7 +357,7 @@ static void fail_transfer(Mover *mover, Transfer *transfer, int32_t failure)
     }
     close_transfer(transfer);
     // No more requests for a block that cannot be whole.
-    queue_remove(mover, slot);
+    slot_queue_remove(mover->queues, slot);
     finish_slot(mover, slot);
 }
 
@@ -470,7 +447,8 @@ static void judge_completion(Mover *mover, const ReadCompletion *completion)
     mover->bytes_in_flight -= asked_bytes;
     sources_end(&mover->sources, transfer->source, asked_bytes,
         completion->result > 0 ? (uint64_t)completion->result : 0, time_of_sources(mover));
-    if (transfer->is_load) mover->load_bytes_in_flight -= asked_bytes;
+    mover->in_flight[transfer->queue].n_requests--;
+    mover->in_flight[transfer->queue].n_bytes -= asked_bytes;
     if (mover->recorder) record_completion(mover, index, completion->result);
     if (completion->result > 0) mover->spell_bytes += (uint64_t)completion->result;
 

@@ -8,7 +8,7 @@
 #define HYPURA_STORE_MOVER_H
 
 #include "store/sidecar.h"
-#include "store/slot.h"
+#include "store/slot_queue.h"
 #include "store/sources.h"
 #include "store/trace_record.h"
 #include "sys/read.h"
@@ -16,6 +16,8 @@
 #define MOVER_DEPTH             64         // requests in flight
 #define MOVER_REQUEST_BYTES     (4u << 20) // the most of one request
 #define MOVER_LOAD_BYTES        (8u << 20) // of MOVE_LOAD in flight: a demand waits for few others
+#define MOVER_GUESS_BYTES       (1u << 20) // of MOVE_GUESS in flight, and the most of one request
+#define MOVER_GUESS_DEPTH       4          // requests of MOVE_GUESS in flight
 #define MOVER_FAILURES_MAX      3          // retries of a request that failed or got nowhere
 #define MOVER_INTERRUPTIONS_MAX 64         // retries of a request that the kernel put off
 
@@ -24,7 +26,7 @@ typedef struct MoverCounters {
     uint64_t read_bytes;      // moved by the drive
     uint64_t missed_bytes;    // payload of MOVE_DEMAND, and of MOVE_AHEAD when it was taken
     uint64_t demand_bytes;    // of these, of MOVE_DEMAND: nobody knew before
-    uint64_t load_bytes;      // payload of MOVE_LOAD
+    uint64_t load_bytes;      // payload of MOVE_LOAD and MOVE_GUESS
     uint64_t padding_bytes;   // widening to the alignment
     uint64_t wasted_bytes;    // payload that nobody took
     uint64_t unsettled_bytes; // payload that is there and not yet one of these
@@ -55,14 +57,16 @@ typedef struct Transfer {
     uint32_t generation;  // of the slot
     uint32_t serial;      // of the last submission; a completion with another one is a stray
     uint32_t n_failures, n_interruptions;
+    MovePurpose queue; // it came from: what it counts towards while in flight
     bool is_in_flight; // else it waits to be submitted again
-    bool is_load;      // counts towards MOVER_LOAD_BYTES
     bool was_damaged;  // it has differed from its checksums once
 } Transfer;
 
-typedef struct MoverQueue {
-    Slot *first, *last;
-} MoverQueue;
+/* Requests in flight, and what they were asked for. */
+typedef struct MoverLoad {
+    uint32_t n_requests;
+    uint64_t n_bytes;
+} MoverLoad;
 
 typedef struct Mover {
     Reader *reader;    // owned
@@ -70,20 +74,20 @@ typedef struct Mover {
     uint32_t n_files;  // of one copy
     Sources sources;
     uint32_t alignment;
-    MoverQueue queues[MOVE_PURPOSES]; // slots with requests still to be made
+    SlotQueue queues[MOVE_PURPOSES]; // slots with requests still to be made
     Transfer transfers[MOVER_DEPTH];
     uint32_t n_in_flight;
     uint32_t n_again; // transfers that wait to be submitted again
     uint32_t serial;
-    uint64_t bytes_in_flight;      // asked for; the kernel counts them already
-    uint64_t load_bytes_in_flight; // of these, for MOVE_LOAD
-    uint64_t spell_begin_ns;       // the drive has had work since then; 0: it has none
-    uint64_t spell_bytes;          // arrived in the spell so far
-    bool is_unchecked;             // bytes came since the files were last seen to be unchanged
-    bool is_broken;                // the reader failed as a whole: nothing moves any more
-    Error broken;                  // why
-    Recorder *recorder;            // borrowed; NULL: nothing is recorded
-    const Sidecar *sidecar;        // borrowed; NULL: nothing is held against checksums
+    uint64_t bytes_in_flight;           // asked for; the kernel counts them already
+    MoverLoad in_flight[MOVE_PURPOSES]; // the same, by the queue they came from
+    uint64_t spell_begin_ns;            // the drive has had work since then; 0: it has none
+    uint64_t spell_bytes;               // arrived in the spell so far
+    bool is_unchecked;                  // bytes came since the files were last seen to be unchanged
+    bool is_broken;                     // the reader failed as a whole: nothing moves any more
+    Error broken;                       // why
+    Recorder *recorder;                 // borrowed; NULL: nothing is recorded
+    const Sidecar *sidecar;             // borrowed; NULL: nothing is held against checksums
     MoverCounters counters;
 } Mover;
 
@@ -120,7 +124,8 @@ void mover_settle_wasted(Mover *mover, Slot *slot);
 /* Takes what has completed, without waiting. Slots become READY, or FREE with a failure. */
 CHECKED bool mover_poll(Mover *mover, Error *err);
 
-/* Submits what there is room for, in one batch: demands first, loads last. */
+/* Submits what there is room for, in one batch: demands first, then what is streamed ahead, loads,
+ * and guesses, which wait until no demand is queued or in flight. */
 CHECKED bool mover_submit(Mover *mover, Error *err);
 
 /* Submits, then waits for at least one completion. INTERNAL: nothing is in flight or queued, so

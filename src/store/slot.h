@@ -31,6 +31,7 @@ typedef enum MovePurpose {
     MOVE_DEMAND, // absent when a pass asked for it
     MOVE_AHEAD,  // streamed; missed when a pass takes it, wasted when none does
     MOVE_LOAD,   // trunk and first filling
+    MOVE_GUESS,  // may be asked for later: never where a demand could wait for it; counts as LOAD
     MOVE_PURPOSES
 } MovePurpose;
 
@@ -47,10 +48,10 @@ typedef struct SlotRead {
     uint64_t payload_bytes;    // landed, and not yet counted under its purpose
     uint64_t failed_offset_bytes;
     uint32_t failed_file;
-    int32_t failure; // errno, or a mover's own reason; 0: none
-    uint32_t n_open; // requests made and not finished
-    uint32_t queue;  // MovePurpose whose queue it waits in
-    bool is_queued;  // requests have still to be made
+    int32_t failure;   // errno, or a mover's own reason; 0: none
+    uint32_t n_open;   // requests made and not finished
+    MovePurpose queue; // whose queue it waits in
+    bool is_queued;    // requests have still to be made
     MovePurpose purpose;
     Slot *previous, *next; // in the queue
 } SlotRead;

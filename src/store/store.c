@@ -273,7 +273,7 @@ static uint32_t outcome_of_want(const Store *store, const CacheWant *want)
     if (want->slot == CACHE_NO_SLOT) return RECORD_MISS;
     const Slot *slot = &store->cache.slots[want->slot];
     if (slot->state == SLOT_READY) return RECORD_HIT;
-    return slot->read.purpose == MOVE_LOAD ? RECORD_LOAD : RECORD_MISS;
+    return slot->read.purpose == MOVE_DEMAND ? RECORD_MISS : RECORD_LOAD;
 }
 
 static void record_uses(Store *store, const ExpertCall *call)

@@ -114,8 +114,10 @@ static void write_event(
 
 static void write_record(FILE *stream, const Record *record, uint64_t zero_ns)
 {
-    static const char *const purposes[MOVE_PURPOSES] = {
-        [MOVE_DEMAND] = "demand", [MOVE_AHEAD] = "ahead", [MOVE_LOAD] = "load"};
+    static const char *const purposes[MOVE_PURPOSES] = {[MOVE_DEMAND] = "demand",
+        [MOVE_AHEAD] = "ahead",
+        [MOVE_LOAD] = "load",
+        [MOVE_GUESS] = "guess"};
     const char *purpose = record->detail < MOVE_PURPOSES ? purposes[record->detail] : "read";
 
     if (record->kind == RECORD_READ)

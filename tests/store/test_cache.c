@@ -286,7 +286,8 @@ static void finish_loads(Bench *bench)
     Error err = {0};
 
     cache_fill(&bench->cache, &bench->mover);
-    while (bench->mover.queues[MOVE_LOAD].first || bench->mover.n_in_flight > 0)
+    while (bench->mover.queues[MOVE_GUESS].first || bench->mover.queues[MOVE_LOAD].first
+           || bench->mover.n_in_flight > 0)
         if (!CHECK(mover_wait(&bench->mover, &err))) return;
 }
 
@@ -343,6 +344,28 @@ TEST(a_demand_passes_the_filling_and_takes_its_slots)
     uint64_t n_requests = bench.sim.counts.n_requests;
     finish_loads(&bench); // no more slots: nothing more is read
     CHECK(bench.sim.counts.n_requests == n_requests);
+    bench_destroy(&bench);
+}
+
+TEST(filling_is_a_load_before_tokens_and_a_guess_beside_them)
+{
+    Bench bench;
+    bench_init(&bench, shape_small, 5, false, (ReadSim){0});
+    const SlotQueue *queues = bench.mover.queues;
+
+    heat_by_number(&bench.cache);
+    cache_fill(&bench.cache, &bench.mover);
+    CHECK(queues[MOVE_LOAD].first && !queues[MOVE_GUESS].first);
+    finish_loads(&bench);
+    bench_destroy(&bench);
+
+    bench_init(&bench, shape_small, 5, false, (ReadSim){0});
+    heat_by_number(&bench.cache);
+    cache_begin_pass(&bench.cache);
+    use_experts(&bench, 0, (uint32_t[]){1}, 1); // a token: fewer choices than a prompt has
+    cache_fill(&bench.cache, &bench.mover);
+    CHECK(queues[MOVE_GUESS].first && !queues[MOVE_LOAD].first);
+    finish_loads(&bench);
     bench_destroy(&bench);
 }
 

@@ -351,6 +351,42 @@ TEST(loads_go_on_as_others_land)
     bench_destroy(&bench);
 }
 
+TEST(guesses_move_only_while_nobody_demands_and_a_little_at_a_time)
+{
+    const uint32_t big = 3u << 20;
+    Bench bench;
+    Error err = {0};
+    bench_init(&bench, (ReadSim){0}, 4u << 20, big + 8192);
+    const MoverLoad *guesses = &bench.mover.in_flight[MOVE_GUESS];
+
+    Slot *guess = bench_read(&bench, 0, 0, big, MOVE_GUESS);
+    Slot *demand = bench_read(&bench, 1, 0, 1000, MOVE_DEMAND);
+    CHECK(mover_submit(&bench.mover, &err));
+    CHECK(demand->read.n_open == 1 && guess->read.n_open == 0);
+    CHECK(mover_submit(&bench.mover, &err)); // the demand still flies
+    CHECK(guesses->n_requests == 0);
+    CHECK(mover_await(&bench.mover, demand, &err));
+    CHECK(mover_submit(&bench.mover, &err));
+    CHECK(guesses->n_requests == 1 && guesses->n_bytes == MOVER_GUESS_BYTES);
+    CHECK(mover_submit(&bench.mover, &err)); // that is all for now
+    CHECK(guesses->n_requests == 1);
+
+    // Small ones are counted by requests.
+    CHECK(mover_await(&bench.mover, guess, &err));
+    for (uint32_t i = 2; i < 8; i++) bench_read(&bench, i, 0, 1000, MOVE_GUESS);
+    CHECK(mover_submit(&bench.mover, &err));
+    CHECK(guesses->n_requests == MOVER_GUESS_DEPTH);
+    slot_move(demand, SLOT_FREE);
+    demand = bench_read(&bench, 1, 0, 1000, MOVE_DEMAND);
+    CHECK(mover_await(&bench.mover, demand, &err));
+    while (bench.mover.queues[MOVE_GUESS].first || guesses->n_requests > 0)
+        if (!CHECK(mover_wait(&bench.mover, &err))) break;
+    CHECK(guesses->n_bytes == 0);
+    CHECK(bench.mover.counters.load_bytes == big + 6 * 1000);
+    CHECK(identity_holds(&bench.mover));
+    bench_destroy(&bench);
+}
+
 TEST(waiting_for_nothing_is_an_error_and_not_for_ever)
 {
     Bench bench;
