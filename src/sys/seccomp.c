@@ -93,8 +93,8 @@ static const CallRow rows[] = {
     CALL(clock_getres), CALL(clock_nanosleep), CALL(nanosleep), CALL(gettimeofday),
 
     // who and how much
-    CALL(getrandom), CALL(getrusage), CALL(sysinfo), CALL(uname), CALL(getuid), CALL(geteuid),
-    CALL(getgid), CALL(getegid), CALL(getppid), CALL_WHEN(prlimit64, 2, IF_NULL, 0),
+    CALL(getrandom), CALL(getrusage), CALL(sysinfo), CALL(uname), CALL(statfs),
+    CALL(getuid), CALL(geteuid), CALL(getgid), CALL(getegid), CALL(getppid), CALL_WHEN(prlimit64, 2, IF_NULL, 0),
 
     // what nobody here calls by mistake
     CALL_GIVES(execve, SECCOMP_RET_KILL_PROCESS), CALL_GIVES(execveat, SECCOMP_RET_KILL_PROCESS),

@@ -6,6 +6,8 @@
 #include <sys/sysmacros.h>
 
 #include "harness.h"
+#include "sys/child.h"
+#include "sys/sandbox.h"
 
 /* Writes a file below the temporary folder, and the folders on the way. */
 static void put(const char *path, const char *text)
@@ -90,4 +92,22 @@ TEST(the_kernel_has_its_release)
 
     identity_kernel(name);
     CHECK(strncmp(name, "Linux ", 6) == 0 && strlen(name) > 6);
+}
+
+/* A run asks for what profile has kept of its drive when its rights are gone. */
+static void name_the_drive_within(const void *argument)
+{
+    char before[IDENTITY_BYTES], within[IDENTITY_BYTES];
+    SandboxReport report = {0};
+    Error err = {0};
+
+    CHECK(identity_drive("", argument, before, &err));
+    CHECK(sandbox_enter(NULL, 0, &report, &err));
+    CHECK_CASE(err.message, identity_drive("", argument, within, &err));
+    CHECK(strcmp(before, within) == 0);
+}
+
+TEST(a_sandboxed_process_knows_its_drive)
+{
+    CHECK(child_status(name_the_drive_within, harness_temporary_folder()) == 0);
 }
