@@ -7,8 +7,8 @@
 #include "engine/streamed.h"
 #include "gguf/gguf.h"
 
-#define GRAIN_BYTES      (64u << 10) // a window's reads are multiples of it
-#define RING_GRAIN_BYTES (1u << 20)  // places of a run's reads, as in its ring
+#define GRAIN_BYTES      (4u << 10) // a window's reads at random places are multiples of it
+#define RING_GRAIN_BYTES (1u << 20) // places of a run's reads, as in its ring
 
 struct Ceiling {
     GgufFile *gguf;

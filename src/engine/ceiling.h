@@ -15,7 +15,7 @@ CHECKED bool ceiling_follow(Ceiling *ceiling, uint64_t weights_bytes, Error *err
 void ceiling_close(Ceiling *ceiling);
 
 /* Direct reads for about `seconds`. At random places the size is rounded to what a window takes
- * (64 KiB), a run's own reads have theirs; *bytes_per_s is 0 where the file system has none. */
+ * (4 KiB), a run's own reads have theirs; *bytes_per_s is 0 where the file system has none. */
 CHECKED bool ceiling_measure(Ceiling *ceiling, uint32_t read_bytes, uint32_t depth, double seconds,
     double *bytes_per_s, Error *err);
 

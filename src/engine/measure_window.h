@@ -35,7 +35,7 @@ CHECKED bool drive_field_init_extents(DriveField *field, const File *files, uint
 void drive_field_destroy(DriveField *field);
 
 typedef struct DriveShape {
-    uint32_t read_bytes; // multiple of 64 KiB
+    uint32_t read_bytes; // multiple of 4 KiB
     uint32_t depth;      // 1 to DRIVE_DEPTH_MAX; read_bytes * depth <= DRIVE_IN_FLIGHT_MAX
     ReadBackend backend;
     bool is_sequential;
