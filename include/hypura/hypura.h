@@ -272,6 +272,7 @@ typedef struct hypura_plan_options {
     double drive_bytes_per_s, memory_bytes_per_s;
     double compute_bytes_per_s;           // of weights multiplied with one row
     double other_seconds, expert_seconds; // of compute a pass, outside and within experts
+    double hit_rate;                      // of experts, as a run has seen it; 0: not known
     uint64_t more_bytes;                  // for weights, beyond the budget
 } hypura_plan_options;
 #define HYPURA_PLAN_OPTIONS_INIT                  \

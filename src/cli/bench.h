@@ -28,6 +28,7 @@ typedef struct BenchStart {
     hypura_plan plan;                                          // made before anything was evaluated
     uint64_t prompt_begun_ns, prompt_ended_ns, first_token_ns; // clock; of the cold prompt
     double warm_prompt_seconds;
+    hypura_stats cold;       // between the two prompts
     hypura_stats open, warm; // behind the open model, behind the warm-up
     uint64_t n_warm_tokens;
 } BenchStart;
@@ -43,6 +44,7 @@ typedef struct BenchAsk {
 typedef struct BenchWindow {
     OutcomeSpan span;
     double predicted_per_s; // on the ceiling of the question and the compute of the first window
+    double foretold_per_s;  // by the window's own first second, as a run's statistics have it
 } BenchWindow;
 
 /* Runs in the child (sys/fork.h). */

@@ -60,14 +60,30 @@ static Spread spread_over(const BenchRun *run, size_t offset)
 
 #define OVER_PAIRS(run, field) spread_over((run), offsetof(BenchPair, field))
 
-/* |predicted - outcome| / outcome, on the ceilings of the same pairs. */
-static Spread prediction_error(const BenchRun *run)
+/* By how much predictions were too high, as a share of the outcome: on the ceilings of the same
+ * pairs, and by the first second of each window. */
+static Spread prediction_error(const BenchRun *run, bool by_first_second)
 {
     double values[BENCH_PAIRS_MAX];
 
-    for (uint32_t i = 0; i < run->n_pairs; i++)
-        values[i] = run->pairs[i].window.predicted_per_s / run->pairs[i].per_s - 1;
+    for (uint32_t i = 0; i < run->n_pairs; i++) {
+        const BenchWindow *window = &run->pairs[i].window;
+        double per_s = by_first_second ? window->foretold_per_s : window->predicted_per_s;
+        values[i] = per_s / run->pairs[i].per_s - 1;
+    }
     return spread_of(values, run->n_pairs);
+}
+
+/* Seconds that the warm prompt takes at least: its reads at the drive's ceiling, or all that it
+ * did beside waiting. */
+static double prompt_bound_seconds(const BenchRun *run)
+{
+    const hypura_stats *before = &run->start.cold, *after = &run->start.open;
+    double stall = (double)(after->stall_ns - before->stall_ns) / 1e9;
+    double ceiling = OVER_PAIRS(run, ceiling).median;
+    double reads = ceiling > 0 ? (double)(after->read_bytes - before->read_bytes) / ceiling : 0;
+
+    return fmax(reads, run->start.warm_prompt_seconds - stall);
 }
 
 /* The pair whose speed is the median, or just below it. */
@@ -101,7 +117,7 @@ static Statistics statistics_of(const Bench *bench, const BenchRun *run, const B
         .token_ns = pair->token_ns,
         .after_prompt = span->begin,
         .after_all = span->end,
-        .outcome = {.bound = pair->bound, .predicted_per_s = pair->window.predicted_per_s}};
+        .outcome = {.bound = pair->bound, .predicted_per_s = pair->window.foretold_per_s}};
 }
 
 /* ---- JSON ---- */
@@ -127,7 +143,9 @@ static Json *prediction_json(const BenchRun *run)
     json_set_f64(out, "missing_bytes_per_token", plan->missing_bytes_per_token.expected);
     json_set(
         out, "generate_per_s_on_ceilings", spread_json(OVER_PAIRS(run, window.predicted_per_s)));
-    json_set(out, "error", spread_json(prediction_error(run)));
+    json_set(out, "error", spread_json(prediction_error(run, false)));
+    json_set(out, "error_by_first_second", spread_json(prediction_error(run, true)));
+    json_set_bool(out, "experts_are_known", plan->experts_are_known);
     return out;
 }
 
@@ -139,6 +157,7 @@ static Json *outcome_json(const BenchRun *run, uint32_t n_prompt)
     json_set_f64(out, "generate_per_s", OVER_PAIRS(run, per_s).median);
     json_set_f64(out, "prompt_per_s", n_prompt / prompt_seconds(run));
     json_set_f64(out, "prompt_per_s_warm", n_prompt / start->warm_prompt_seconds);
+    json_set_f64(out, "prompt_fraction", prompt_bound_seconds(run) / start->warm_prompt_seconds);
     json_set_u64(out, "load_ns", start->prompt_begun_ns - run->begun_ns);
     json_set_u64(out, "first_token_ns", start->first_token_ns - start->prompt_begun_ns);
     return out;
@@ -260,10 +279,12 @@ static void write_run(const BenchRun *run)
     Spread per_s = OVER_PAIRS(run, per_s), ceiling = OVER_PAIRS(run, ceiling);
     char held[24], read[24];
 
-    printf("%-8s %10s %8.2f %7.2f %7.2f %+6.0f %% %10s %8.2f %5.2f %5.0f %% %-8s %5.0f %%",
+    printf(
+        "%-8s %10s %8.2f %7.2f %7.2f %+5.0f %% %+5.0f %% %10s %8.2f %5.2f %5.0f %% %-8s %5.0f %%",
         run->budget,
         size_format(stats->budget.trunk + stats->budget.cache + stats->budget.ring, held),
-        per_s.median, per_s.low, per_s.high, 100 * prediction_error(run).median,
+        per_s.median, per_s.low, per_s.high, 100 * prediction_error(run, false).median,
+        100 * prediction_error(run, true).median,
         size_format((stats->read_bytes - span->begin.read_bytes) / span->n_tokens, read),
         ceiling.median / 1e9, ceiling.low / 1e9, 100 * OVER_PAIRS(run, drive_share).median,
         pair->bound.name ? pair->bound.name : "-", 100 * OVER_PAIRS(run, fraction).median);
@@ -276,8 +297,9 @@ static void write_start(const Bench *bench, const BenchRun *run)
     const BenchPair *last = &run->pairs[run->n_pairs - 1];
     char peak[24];
 
-    printf("%-8s %10.1f %10.1f %12.1f %12.1f %12s\n", run->budget,
+    printf("%-8s %10.1f %10.1f %7.0f %% %12.1f %12.1f %12s\n", run->budget,
         bench->n_prompt / prompt_seconds(run), bench->n_prompt / start->warm_prompt_seconds,
+        100 * prompt_bound_seconds(run) / start->warm_prompt_seconds,
         (double)(start->prompt_begun_ns - run->begun_ns) / 1e6,
         (double)(start->first_token_ns - start->prompt_begun_ns) / 1e6,
         size_format(last->window.span.end.peak_memory_bytes, peak));
@@ -285,13 +307,13 @@ static void write_start(const Bench *bench, const BenchRun *run)
 
 static void write_table(const Bench *bench)
 {
-    printf("prompt of %u tokens\n%-8s %10s %10s %12s %12s %12s\n", bench->n_prompt, "budget",
-        "cold, 1/s", "warm, 1/s", "load, ms", "first, ms", "peak memory");
+    printf("prompt of %u tokens\n%-8s %10s %10s %9s %12s %12s %12s\n", bench->n_prompt, "budget",
+        "cold, 1/s", "warm, 1/s", "of bound", "load, ms", "first, ms", "peak memory");
     for (uint32_t i = 0; i < bench->n_runs; i++) write_start(bench, &bench->runs[i]);
     printf("\ngeneration: medians of %u windows, each beside a window of the drive's ceiling\n"
-           "%-8s %10s %8s %7s %7s %8s %10s %8s %5s %7s %-8s %7s %8s %8s %8s\n",
-        bench->n_pairs, "budget", "in memory", "1/s", "low", "high", "plan", "read", "GB/s", "low",
-        "of it", "bound", "of it", "p50, ms", "p95", "p99");
+           "%-8s %10s %8s %7s %7s %7s %7s %10s %8s %5s %7s %-8s %7s %8s %8s %8s\n",
+        bench->n_pairs, "budget", "in memory", "1/s", "low", "high", "plan", "1st s", "read",
+        "GB/s", "low", "of it", "bound", "of it", "p50, ms", "p95", "p99");
     for (uint32_t i = 0; i < bench->n_runs; i++) write_run(&bench->runs[i]);
 }
 

@@ -80,6 +80,7 @@ static bool run_prompts(Worker *worker, BenchStart *start, hypura_error *err)
     if (!hypura_sequence_sample(worker->sequence, &worker->sampling, &token, err)) return false;
     start->first_token_ns = clock_now_ns();
     if (!hypura_sequence_reset(worker->sequence, 0, err)) return false;
+    start->cold = stats_of(worker->model);
     uint64_t begin_ns = clock_now_ns();
     if (!hypura_sequence_eval(worker->sequence, worker->prompt, n, err)) return false;
     start->warm_prompt_seconds = seconds_since(begin_ns);
@@ -150,6 +151,7 @@ static bool serve_windows(Worker *worker, const Talk *talk, hypura_error *err)
         BenchWindow window = {0};
         if (!run_window(worker, &ask, &window.span, err)) return false;
         window.predicted_per_s = predict(worker, &ask, &window.span);
+        window.foretold_per_s = outcome_of(worker->model, &window.span).predicted_per_s;
         size_t n_bytes = (window.span.n_tokens + 1) * sizeof *worker->token_ns;
         if (!talk_send(talk, &window, sizeof window) || !talk_send(talk, worker->token_ns, n_bytes))
             return true; // the parent is gone, and knows why

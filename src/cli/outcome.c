@@ -1,6 +1,7 @@
-/* The plan is asked three times: on the ceilings of the first second (that is the prediction that
- * a run is held to), and on those of the whole with and without more memory (that is the advice:
- * the ratio of two predictions, whose errors are alike). */
+/* The plan is asked on what the first second saw: ceilings, hits, and how near to what these allow
+ * the run came (that is the prediction that the run is held to); and on the ceilings of the whole
+ * with and without more memory (that is the advice: the ratio of two predictions, whose errors are
+ * alike). */
 #include "cli/outcome.h"
 
 #include <math.h>
@@ -12,9 +13,12 @@
 #define WORTH_HAVING 1.2          // the least that gives this factor
 #define WORTH_SAYING 1.05         // a factor below it is noise
 
-/* The plan with the drive and the compute that were seen between two moments. */
-static double predict(hypura_model *model, const TokenWork *seen, double drive, uint32_t n_prompt,
-    uint64_t more_bytes, hypura_plan *plan)
+#define EFFICIENCY_MIN 0.5 // less, or more than the inverse, says that the second was no usual one
+
+/* The plan with the drive and the compute that were seen between two moments, and that hit rate
+ * (0: the plan's own). */
+static double predict(hypura_model *model, const TokenWork *seen, double drive, double hit_rate,
+    uint32_t n_prompt, uint64_t more_bytes, hypura_plan *plan)
 {
     hypura_plan_options ask = HYPURA_PLAN_OPTIONS_INIT;
 
@@ -22,6 +26,7 @@ static double predict(hypura_model *model, const TokenWork *seen, double drive, 
     ask.drive_bytes_per_s = drive;
     ask.other_seconds = seen->other_seconds;
     ask.expert_seconds = seen->expert_seconds;
+    ask.hit_rate = hit_rate;
     ask.more_bytes = more_bytes;
     if (!hypura_model_plan(model, &ask, plan, NULL)) return (double)NAN;
     return plan->generate_per_s.expected;
@@ -31,13 +36,21 @@ static double predict(hypura_model *model, const TokenWork *seen, double drive, 
 static void advise(hypura_model *model, const TokenWork *work, uint32_t n_prompt, Outcome *out)
 {
     hypura_plan plan, larger;
-    double now = predict(model, work, out->drive_ceiling, n_prompt, 0, &plan);
+    double seen = 1 - work->miss_rate, more_hits = 0;
+    if (isnan(predict(model, work, out->drive_ceiling, 0, n_prompt, 0, &plan))) return;
+    double miss_planned = 1 - plan.hit_rate.expected;
+    double now = predict(model, work, out->drive_ceiling, seen, n_prompt, 0, &plan);
 
     if (isnan(now) || plan.missing_bytes_per_token.expected <= 0) return;
     for (uint64_t more = MORE_MIN; out->more_factor < WORTH_HAVING; more *= 2) {
         if (plan.budget.weights + more / 2 >= plan.weight_bytes) break; // half of it is enough
         out->more_bytes = more;
-        out->more_factor = predict(model, work, out->drive_ceiling, n_prompt, more, &larger) / now;
+        // Misses fall as the plan has them fall, from what was seen.
+        (void)predict(model, work, out->drive_ceiling, 0, n_prompt, more, &larger);
+        if (seen > 0 && miss_planned > 0)
+            more_hits = 1 - work->miss_rate * (1 - larger.hit_rate.expected) / miss_planned;
+        out->more_factor =
+            predict(model, work, out->drive_ceiling, more_hits, n_prompt, more, &larger) / now;
     }
 }
 
@@ -57,6 +70,18 @@ TokenWork outcome_early_work(const OutcomeSpan *span)
     return work_seen(&span->begin, &span->early, (double)span->n_early_tokens, span->early_seconds);
 }
 
+/* What a token took of the time that its bytes and its compute allow: 1 is as the plan expects. */
+static double efficiency_of(const TokenWork *work, double drive, const OutcomeSpan *span)
+{
+    double payload = (double)(span->early.read_missed_bytes - span->begin.read_missed_bytes);
+    double moved = (double)(span->early.read_bytes - span->begin.read_bytes);
+    Ceilings ceilings = {.drive_bytes_per_s = moved > 0 ? drive * payload / moved : drive};
+    double seconds = span->early_seconds / (double)span->n_early_tokens;
+    double share = bound_expected_seconds(work, &ceilings) / seconds;
+
+    return fmin(fmax(share, EFFICIENCY_MIN), 1 / EFFICIENCY_MIN);
+}
+
 Outcome outcome_of(hypura_model *model, const OutcomeSpan *span)
 {
     Outcome out = {.predicted_per_s = (double)NAN};
@@ -72,7 +97,9 @@ Outcome outcome_of(hypura_model *model, const OutcomeSpan *span)
     double drive = bound_drive_between(&span->begin, &span->early);
     double moved = (double)(span->end.read_bytes - span->begin.read_bytes);
 
-    out.predicted_per_s = predict(model, &early, drive, span->n_prompt, 0, &plan);
+    out.predicted_per_s =
+        predict(model, &early, drive, 1 - early.miss_rate, span->n_prompt, 0, &plan);
+    out.predicted_per_s *= efficiency_of(&early, drive, span);
     Ceilings ceilings = {.drive_bytes_per_s = drive,
         .memory_bytes_per_s = plan.memory_is_known ? plan.memory_bytes_per_s : 0};
     if (isnan(out.predicted_per_s)) ceilings.memory_bytes_per_s = 0;

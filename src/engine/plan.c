@@ -285,9 +285,14 @@ static void choose_hits(Prediction *p, hypura_plan *plan)
     p->hits = plan_published_hits(model, p->places->n_expert_slots);
     plan_published_popularity(model, &p->popularity);
     if (!is_mixture) p->popularity.n = 0;
+    double seen = p->machine->given.hit_rate;
+    if (is_mixture && !has_all && seen > 0) {
+        p->hits = (hypura_range){seen, seen, seen};
+        plan->experts_are_known = true;
+    }
     if (!is_mixture || p->machine->heat_hits.expected <= 0) return;
     if (p->machine->heat.n > 0) p->popularity = p->machine->heat;
-    if (!has_all) p->hits = p->machine->heat_hits;
+    if (!has_all && !(seen > 0)) p->hits = p->machine->heat_hits;
 }
 
 static void fill_bytes(const TokenWork *work, double n_rows, Scenario scenario, hypura_plan *plan)

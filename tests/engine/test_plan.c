@@ -183,6 +183,24 @@ TEST(what_is_not_known_makes_intervals_wide)
     CHECK(widths[2] > 8);
 }
 
+TEST(hits_that_were_seen_go_before_a_heat_map)
+{
+    PlanModel model = mixture_model();
+    PlanPlaces places = places_of(0.85 * GB, 1, 24 * 128);
+    PlanMachine machine = given_machine(1 * GB, 50 * GB, 1e15);
+    hypura_plan plan = {0};
+
+    machine.heat_hits = (hypura_range){0.84, 0.86, 0.88};
+    machine.given.hit_rate = 0.97;
+    plan_make(&model, &places, &machine, &plan);
+    CHECK(within(plan.hit_rate.low, 0.97, 1e-9) && within(plan.hit_rate.high, 0.97, 1e-9));
+    CHECK(plan.experts_are_known);
+    CHECK(within(plan.missing_bytes_per_token.expected, 17.4 * GB / 16 * 0.03, 1e-9));
+    places.n_expert_slots = 48 * 128; // all in memory: nothing else can be seen
+    plan_make(&model, &places, &machine, &plan);
+    CHECK(plan.hit_rate.expected == 1);
+}
+
 TEST(facts_go_before_guesses_and_what_is_given_before_facts)
 {
     PlanModel model = dense_model();
