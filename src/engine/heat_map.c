@@ -52,13 +52,14 @@ bool heat_map_use(HeatMap *heat_map, Store *store, Error *err)
 bool heat_map_save(const HeatMap *heat_map, const Store *store, uint64_t *n_bytes, Error *err)
 {
     const Heat *heat = store_heat(store);
+    const Past *past = store_past(store);
 
     *n_bytes = 0;
     if (!heat_map->can_save || !heat || store_counters(store).n_passes == 0) return true;
-    size_t record_bytes = heat_record_bytes(heat);
+    size_t record_bytes = heat_record_bytes(heat, past);
     uint8_t *record = mem_alloc(MEM_OTHER, record_bytes, err);
     if (!record) return false;
-    heat_encode(heat, &heat_map->identity, record);
+    heat_encode(heat, past, &heat_map->identity, record);
     bool ok = user_cache_write(heat_map->name, record, record_bytes, err);
     mem_free(MEM_OTHER, record);
     if (ok) *n_bytes = record_bytes;

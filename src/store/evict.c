@@ -87,7 +87,7 @@ void evict_begin_pass(Evict *evict, uint64_t n_slots, uint64_t n_misses)
 {
     set_horizon(evict, n_slots, n_misses);
     evict->holds_all = n_slots >= (uint64_t)evict->n_layers * evict->n_expert;
-    past_begin_pass(&evict->past);
+    if (!evict->holds_all) past_begin_pass(&evict->past);
     evict->unit /= USES_DECAY;
     evict->n_seen = evict->n_seen * USES_DECAY + 1;
     if (evict->unit < UNIT_MAX) return;

@@ -173,3 +173,21 @@ uint32_t past_n_used(const Past *past, uint32_t layer)
 {
     return past->n_members[set_of(past, 0, layer)];
 }
+
+uint32_t past_n_passes(const Past *past)
+{
+    return n_lags(past) + 1;
+}
+
+const uint64_t *past_set(const Past *past, uint32_t lag, uint32_t layer)
+{
+    return past->sets + set_of(past, lag, layer) * past->n_words;
+}
+
+void past_take_word(Past *past, uint32_t layer, uint32_t index, uint64_t word)
+{
+    size_t set = set_of(past, 0, layer);
+
+    past->sets[set * past->n_words + index] = word;
+    past->n_members[set] += (uint32_t)__builtin_popcountll(word);
+}

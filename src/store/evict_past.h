@@ -46,6 +46,13 @@ void past_frequency(const Past *past, uint32_t layer, float *chance);
  * (past_frequency of `layer`). */
 void past_follow(const Past *past, uint32_t now, uint32_t layer, const float *usual, float *chance);
 
+/* For records: how many passes are remembered, the one under way included, the set of experts that
+ * one of them used in a layer (n_words of bits, lag 0: under way), and a word of such a set for a
+ * call of the pass under way, which is not compared with others. */
+uint32_t past_n_passes(const Past *past);
+const uint64_t *past_set(const Past *past, uint32_t lag, uint32_t layer);
+void past_take_word(Past *past, uint32_t layer, uint32_t index, uint64_t word);
+
 /* Did the layer's last call use the expert, and how many did it use? */
 bool past_used(const Past *past, uint32_t layer, uint32_t expert);
 uint32_t past_n_used(const Past *past, uint32_t layer);

@@ -12,6 +12,7 @@
 #define UNIT_MAX       1e15f   // float32 keeps sums of units exact enough far beyond
 #define VERSION        1
 #define SECTION_USES   1
+#define SECTION_PASSES 2
 #define HASH_BYTES     8
 #define HASH_NAME_SIZE 12
 #define SECTION_BYTES  8 // before its data
@@ -114,21 +115,65 @@ static size_t uses_bytes(const Heat *heat)
     return (1 + n_blocks(heat)) * sizeof(float);
 }
 
-size_t heat_record_bytes(const Heat *heat)
+/* Lags of passes that are written: the last PAST_PASSES, so that they have room again. */
+static uint32_t n_lags(const Past *past)
 {
-    return FIXED_BYTES + 4 + SECTION_BYTES + uses_bytes(heat) + HASH_BYTES;
+    uint32_t n = past_n_passes(past);
+    return n < PAST_PASSES ? n : PAST_PASSES;
 }
 
-void heat_encode(const Heat *heat, const HeatIdentity *identity, uint8_t *out)
+static bool used_anything(const Past *past, uint32_t lag)
+{
+    for (uint32_t layer = 0; layer < past->n_layers; layer++)
+        for (uint32_t i = 0; i < past->n_words; i++)
+            if (past_set(past, lag, layer)[i] != 0) return true;
+    return false;
+}
+
+static size_t pass_bytes(const Past *past)
+{
+    return (size_t)past->n_layers * past->n_words * sizeof(uint64_t);
+}
+
+/* Passes, oldest first, each with the words of its layers' sets. */
+static size_t passes_bytes(const Past *past)
+{
+    size_t n_bytes = 0;
+
+    for (uint32_t lag = 0; lag < n_lags(past); lag++)
+        if (used_anything(past, lag)) n_bytes += pass_bytes(past);
+    return n_bytes;
+}
+
+static uint8_t *put_passes(const Past *past, uint8_t *at)
+{
+    for (uint32_t lag = n_lags(past); lag-- > 0;) {
+        if (!used_anything(past, lag)) continue;
+        for (uint32_t layer = 0; layer < past->n_layers; layer++)
+            for (uint32_t i = 0; i < past->n_words; i++)
+                at = put(at, past_set(past, lag, layer)[i], sizeof(uint64_t));
+    }
+    return at;
+}
+
+size_t heat_record_bytes(const Heat *heat, const Past *past)
+{
+    return FIXED_BYTES + 4 + 2 * SECTION_BYTES + uses_bytes(heat) + passes_bytes(past) + HASH_BYTES;
+}
+
+void heat_encode(const Heat *heat, const Past *past, const HeatIdentity *identity, uint8_t *out)
 {
     put_fixed(heat, identity, out);
-    uint8_t *at = put(out + FIXED_BYTES, 1, 4);
+    uint8_t *at = put(out + FIXED_BYTES, 2, 4);
     at = put(at, SECTION_USES, 4);
     at = put(at, uses_bytes(heat), 4);
     at = put_float(at, heat->n_tokens / heat->unit);
     for (size_t i = 0; i < n_blocks(heat); i++) at = put_float(at, heat->uses[i] / heat->unit);
+    at = put(at, SECTION_PASSES, 4);
+    at = put(at, passes_bytes(past), 4);
+    at = put_passes(past, at);
     put(at, hash_bytes(out, (size_t)(at - out), 0), HASH_BYTES);
-    assert(at + HASH_BYTES == out + heat_record_bytes(heat));
+    assert(at + HASH_BYTES == out + heat_record_bytes(heat, past));
 }
 
 /* More uses than tokens there are none; rounding aside. */
@@ -151,9 +196,9 @@ static void take_uses(Heat *heat, const uint8_t *data)
     for (size_t i = 0; i < n_blocks(heat); i++) heat->uses[i] = get_float(&data);
 }
 
-/* The data of the one section of uses that fits this model; NULL: there is none, or the sections
- * do not fill the record. */
-static const uint8_t *find_uses(const Heat *heat, const uint8_t *at, const uint8_t *end)
+/* A section's data; NULL: there is none, or the sections do not fill the record. */
+static const uint8_t *find_section(
+    const uint8_t *at, const uint8_t *end, uint32_t wanted, size_t *n_found)
 {
     uint64_t n_sections = get(&at, 4);
     const uint8_t *found = NULL;
@@ -162,7 +207,10 @@ static const uint8_t *find_uses(const Heat *heat, const uint8_t *at, const uint8
         if (end - at < SECTION_BYTES) return NULL;
         uint64_t id = get(&at, 4), n_bytes = get(&at, 4);
         if (n_bytes > (uint64_t)(end - at)) return NULL;
-        if (id == SECTION_USES && n_bytes == uses_bytes(heat)) found = at;
+        if (id == wanted) {
+            found = at;
+            *n_found = n_bytes;
+        }
         at += n_bytes;
     }
     return at == end ? found : NULL;
@@ -183,9 +231,38 @@ bool heat_decode(
         return error_set(err, ERROR_FORMAT_VALUE, "it is damaged");
     if (memcmp(data, wanted, FIXED_BYTES) != 0)
         return error_set(err, ERROR_FORMAT_VALUE, "it belongs to another model");
-    const uint8_t *uses = find_uses(heat, data + FIXED_BYTES, end);
-    if (!uses || !check_uses(heat, uses))
+    size_t n_uses = 0;
+    const uint8_t *uses = find_section(data + FIXED_BYTES, end, SECTION_USES, &n_uses);
+    if (!uses || n_uses != uses_bytes(heat) || !check_uses(heat, uses))
         return error_set(err, ERROR_FORMAT_VALUE, "it says what no model does");
     take_uses(heat, uses);
+    return true;
+}
+
+/* Are there whole passes, not too many, and experts of the model in them alone? */
+static bool check_passes(const Past *past, const uint8_t *data, size_t n_bytes)
+{
+    uint32_t n_last = past->n_expert % 64; // bits of a set's last word that mean something
+    uint64_t foreign = n_last > 0 ? ~UINT64_C(0) << n_last : 0;
+    bool ok = n_bytes % pass_bytes(past) == 0 && n_bytes / pass_bytes(past) <= PAST_PASSES;
+
+    for (size_t word = 1; ok && word <= n_bytes / sizeof(uint64_t); word++)
+        if ((get(&data, sizeof(uint64_t)) & foreign) != 0 && word % past->n_words == 0) ok = false;
+    return ok;
+}
+
+bool heat_decode_past(Past *past, const uint8_t *data, size_t n_bytes)
+{
+    const uint8_t *end = data + n_bytes - HASH_BYTES;
+    size_t n_passes_bytes = 0;
+    const uint8_t *at = find_section(data + FIXED_BYTES, end, SECTION_PASSES, &n_passes_bytes);
+
+    if (!at || n_passes_bytes == 0 || !check_passes(past, at, n_passes_bytes)) return false;
+    for (const uint8_t *last = at + n_passes_bytes; at < last;) {
+        past_begin_pass(past);
+        for (uint32_t layer = 0; layer < past->n_layers; layer++)
+            for (uint32_t i = 0; i < past->n_words; i++)
+                past_take_word(past, layer, i, get(&at, sizeof(uint64_t)));
+    }
     return true;
 }

@@ -1,5 +1,6 @@
-/* The heat map: how often tokens use each expert, over all runs of a model. It outlives the
- * process as a record, and tells the next one what to have in memory before anyone asks.
+/* The heat map: how often tokens use each expert, over all runs of a model, and what its last
+ * passes used together. It outlives the process as a record, and tells the next one what to have in
+ * memory before anyone asks, and what is going to be used after what.
  *
  *   magic, version, name of the hash                    8 + 4 + 12 bytes
  *   identity of the model, layers, experts, sections    8 + 8 + 4 + 4 + 4 bytes
@@ -10,7 +11,7 @@
 #ifndef HYPURA_STORE_HEAT_H
 #define HYPURA_STORE_HEAT_H
 
-#include "base/mem.h"
+#include "store/evict_past.h"
 
 typedef struct Heat {
     float *uses; // [n_layers * n_expert] tokens that used the expert, in units of `unit`
@@ -35,14 +36,18 @@ void heat_use(Heat *heat, uint32_t block, uint32_t n_rows);
 /* The share of tokens that use the block, 0 to 1; older tokens count less. */
 float heat_share(const Heat *heat, uint32_t block);
 
-size_t heat_record_bytes(const Heat *heat);
+size_t heat_record_bytes(const Heat *heat, const Past *past);
 
 /* Writes heat_record_bytes at `out`. */
-void heat_encode(const Heat *heat, const HeatIdentity *identity, uint8_t *out);
+void heat_encode(const Heat *heat, const Past *past, const HeatIdentity *identity, uint8_t *out);
 
 /* Takes over what the record says. FORMAT_VALUE: it is damaged, of another version or of another
  * model; the heat is then as before. */
 CHECKED bool heat_decode(
     Heat *heat, const HeatIdentity *identity, const uint8_t *data, size_t n_bytes, Error *err);
+
+/* Adds the passes of a record that heat_decode has taken, in their order, to what the past knows.
+ * False: it holds none that make sense; the past is then as before. */
+bool heat_decode_past(Past *past, const uint8_t *data, size_t n_bytes);
 
 #endif

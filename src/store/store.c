@@ -396,11 +396,18 @@ const Heat *store_heat(const Store *store)
     return blocks_n_experts(store->map) > 0 ? &store->cache.heat : NULL;
 }
 
+const Past *store_past(const Store *store)
+{
+    return blocks_n_experts(store->map) > 0 ? &store->cache.evict.past : NULL;
+}
+
 bool store_warm(
     Store *store, const HeatIdentity *identity, const uint8_t *data, size_t n_bytes, Error *err)
 {
     assert(store_heat(store));
     if (!heat_decode(&store->cache.heat, identity, data, n_bytes, err)) return false;
+    if (!heat_decode_past(&store->cache.evict.past, data, n_bytes))
+        log_info("the heat map holds no passes");
     cache_warm(&store->cache);
     return store_advance(store, err);
 }

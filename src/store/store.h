@@ -145,6 +145,7 @@ CHECKED bool store_advance(Store *store, Error *err);
 /* The heat map (heat.h). store_warm takes over a record and begins to fill the cache with what it
  * says is used most; FORMAT_VALUE: it cannot be used, and nothing has changed. */
 const Heat *store_heat(const Store *store); // NULL: there are no experts
+const Past *store_past(const Store *store); // what the last passes used; NULL as well
 CHECKED bool store_warm(
     Store *store, const HeatIdentity *identity, const uint8_t *data, size_t n_bytes, Error *err);
 
