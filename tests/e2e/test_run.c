@@ -125,6 +125,22 @@ TEST(guesses_change_no_text_and_are_counted)
     CHECK(strstr(program.err, "/nowhere/draft.gguf"));
 }
 
+/* The number that is named does, in the next run. */
+TEST(a_draft_that_does_not_fit_is_refused_with_the_number)
+{
+    char memory[32];
+
+    CHECK(RUN(&program, "run", MIXTURE, "--raw", "--ctx", "256", "--memory", "9M", "--threads", "2",
+              "-n", "2", "--draft", DRAFT, "a")
+          == 4);
+    const char *does = strstr(program.err, " do not do; ");
+    if (!CHECK_CASE(program.err, does && strstr(program.err, "the draft: "))) return;
+    snprintf(memory, sizeof memory, "%luM", strtoul(does + strlen(" do not do; "), NULL, 10));
+    CHECK(RUN(&program, "run", MIXTURE, "--raw", "--ctx", "256", "--memory", memory, "--threads",
+              "2", "-n", "2", "--draft", DRAFT, "a")
+          == 0);
+}
+
 /* Sampled: a text of its own, which draft, budget and threads do not change. */
 TEST(a_draft_gives_each_seed_one_text)
 {
