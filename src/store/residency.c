@@ -267,7 +267,7 @@ static void divide_experts(Residency *plan, const BlockMap *map, uint64_t n_byte
 /* Slots of the ring, of n_bytes that do not hold all dense blocks. A pass takes
  * missing / rate, and by Little's law the rate is what flies / latency: so the ring comes
  * before residency until it fills the drive. More of it covers the drive's slow moments,
- * displaces residents and leaves the processor's cache, so that has a share and an end. No
+ * displaces residents and was slower (ADR 11), so that has a share and an end. No
  * larger than what misses without it: where nearly all is resident a ring would only displace
  * what it then reads. */
 static uint32_t ring_slots(const Residency *plan, uint64_t n_bytes)
