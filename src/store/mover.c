@@ -469,7 +469,9 @@ static bool reap(Mover *mover, ReadWait wait, Error *err)
     uint32_t n = 0;
 
     if (!check_whole(mover, err)) return false;
-    if (!reader_reap(mover->reader, wait, completions, MOVER_DEPTH, &n, &cause)) {
+    // One at a time where it is checked: the caller gives the drive new reads in between.
+    uint32_t n_max = mover->sidecar ? 1 : MOVER_DEPTH;
+    if (!reader_reap(mover->reader, wait, completions, n_max, &n, &cause)) {
         mover_break(mover, &cause);
         return check_whole(mover, err);
     }
