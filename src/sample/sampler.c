@@ -106,7 +106,7 @@ static double racing_time(uint64_t seed, uint64_t position, int32_t token)
 static int32_t draw_by_race(
     const Candidate *candidates, uint32_t n, const SamplerOptions *options, uint64_t position)
 {
-    double least = INFINITY;
+    double least = (double)INFINITY;
     int32_t first = candidates[0].token;
 
     for (uint32_t i = 0; i < n; i++) {
