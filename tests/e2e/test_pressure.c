@@ -44,6 +44,19 @@ static bool wait_until_resident(pid_t pid, uint64_t n_bytes, double seconds)
     return false;
 }
 
+/* What it holds once it has filled what it may have: a look of half a second finds no growth. */
+static uint64_t settled_bytes(pid_t pid)
+{
+    uint64_t last = 0, now = resident_bytes(pid);
+
+    for (int i = 0; i < 60 && now > last + MIB; i++) {
+        last = now;
+        usleep(500000);
+        now = resident_bytes(pid);
+    }
+    return now;
+}
+
 static bool wait_for_room(const char *folder, uint64_t n_bytes, double seconds)
 {
     for (double end = now_s() + seconds; now_s() < end; usleep(10000))
@@ -151,7 +164,7 @@ static void press(const char *folder, const char *model)
     pid_t run = start_run(folder, model, text_path);
 
     CHECK(wait_until_resident(run, 480 * MIB, 60));
-    uint64_t before = resident_bytes(run);
+    uint64_t before = settled_bytes(run);
     Neighbour neighbour = start_neighbour(folder);
     for (int i = 0; i < N_STEPS; i++) {
         CHECK(take_step(&neighbour));
