@@ -10,7 +10,7 @@
 
 #define MIB             ((uint64_t)1 << 20)
 #define LOOK_NS         250000000u // between two looks
-#define LOOK_CLOSELY_NS 25000000u  // where less than twice the margin is left
+#define LOOK_CLOSELY_NS 25000000u  // where others may soon take what we need
 #define CALM_NS         2000000000u
 #define MARGIN_SHARE    32 // of the limit
 #define MARGIN_MIN      (16 * MIB)
@@ -70,6 +70,14 @@ uint64_t governor_decide(GovernorMemory *memory, const GovernorView *view)
     return least(view->cache + least(growth, (uint64_t)(free - wanted)), view->cache_all);
 }
 
+uint64_t governor_pause_ns(const GovernorMemory *memory, const GovernorView *view)
+{
+    uint64_t margin = margin_of(memory, view);
+
+    if (view->room == UINT64_MAX) return LOOK_NS;
+    return view->room < view->owed + 2 * margin || view->owed > margin ? LOOK_CLOSELY_NS : LOOK_NS;
+}
+
 void governor_init(Governor *governor, Store *store, uint64_t unbooked_bytes, const char *root)
 {
     *governor = (Governor){
@@ -125,6 +133,5 @@ void governor_poll(Governor *governor)
 
     uint64_t limit = governor_decide(&governor->memory, &view);
     if (is_worth_it(&view, limit)) act(governor, &view, limit);
-    bool is_close = view.room < view.owed + 2 * margin_of(&governor->memory, &view);
-    governor->next_look_ns = now_ns + (is_close ? LOOK_CLOSELY_NS : LOOK_NS);
+    governor->next_look_ns = now_ns + governor_pause_ns(&governor->memory, &view);
 }

@@ -48,6 +48,12 @@ typedef struct Governor {
  */
 uint64_t governor_decide(GovernorMemory *memory, const GovernorView *view);
 
+/*
+ * Until the next look: a quarter of a second; a fortieth while less than twice the margin is left,
+ * and while more than the margin is booked and not touched yet, which others take for free.
+ */
+uint64_t governor_pause_ns(const GovernorMemory *memory, const GovernorView *view);
+
 /* Opens what there is to look at below `root` ("": the machine). `unbooked` is what the process
  * holds beside the ledger's bookings. The store outlives the governor's use. */
 void governor_init(Governor *governor, Store *store, uint64_t unbooked_bytes, const char *root);

@@ -136,6 +136,33 @@ static void make_tree(void)
     put_text("proc/self/mountinfo", "14 1 0:12 / /cg rw - cgroup2 cgroup2 rw\n");
 }
 
+TEST(looks_are_close_while_others_may_take_what_is_needed)
+{
+    // clang-format off
+    static const struct {
+        const char *label;
+        uint64_t room, owed; // MiB
+        uint64_t want_ms;
+    } cases[] = {
+        {"much room",                             500,   0, 250},
+        {"less than twice the margin",             60,   0,  25},
+        {"the same, beside what is booked",       150, 100,  25},
+        {"little is booked",                      500,  30, 250},
+        {"a cache that is being filled",          500, 100,  25},
+    };
+    // clang-format on
+    GovernorMemory memory = {0};
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        GovernorView view = view_with(cases[i].room);
+        view.owed = cases[i].owed * MIB;
+        CHECK_CASE(cases[i].label,
+            governor_pause_ns(&memory, &view) == cases[i].want_ms * (SECOND_NS / 1000));
+    }
+    GovernorView view = {.room = UINT64_MAX, .owed = 100 * MIB};
+    CHECK(governor_pause_ns(&memory, &view) == SECOND_NS / 4); // nobody says anything
+}
+
 /* A look now, and not when it is time. */
 static void look(Governor *governor)
 {
