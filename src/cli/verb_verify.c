@@ -22,6 +22,7 @@
 #include "engine/checksums.h"
 #include "store/scan.h"
 #include "sys/user_cache.h"
+#include "sys/write.h"
 
 #define RANGES_MAX 256
 
@@ -129,19 +130,6 @@ static bool scan(Verify *verify, Error *err)
 
 /* ---- writing ---- */
 
-static bool write_whole(int fd, const uint8_t *data, uint64_t n_bytes)
-{
-    uint64_t n_done = 0;
-
-    while (n_done < n_bytes) {
-        ssize_t n = write(fd, data + n_done, n_bytes - n_done);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return false;
-        n_done += (uint64_t)n; // a file takes at least a byte, or fails
-    }
-    return true;
-}
-
 /* Beside the model. *is_refused: nothing can be written there. */
 static bool write_beside(Verify *verify, const char *path, bool *is_refused, Error *err)
 {
@@ -152,7 +140,7 @@ static bool write_beside(Verify *verify, const char *path, bool *is_refused, Err
         *is_refused = err->id == ERROR_WRITE;
         return false;
     }
-    bool ok = write_whole(partial.fd, made->record, sidecar_record_bytes(made));
+    bool ok = write_all(partial.fd, made->record, sidecar_record_bytes(made));
     if (!ok)
         error_set(err, report_write_error_id(errno, ERROR_WRITE), "%s: %s", path, strerror(errno));
     ok = ok && partial_commit(&partial, err);

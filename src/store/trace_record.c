@@ -6,26 +6,12 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "sys/write.h"
 
 #define BUFFER_RECORDS 2048u
 
 _Static_assert(sizeof(Record) == 32, "no padding goes into the file");
 _Static_assert(sizeof(RecordHeader) == 24, "no padding goes into the file");
-
-/* errno, or 0. */
-static int write_all(int fd, const void *data, size_t n_bytes)
-{
-    const char *rest = data;
-
-    while (n_bytes > 0) {
-        ssize_t n = write(fd, rest, n_bytes);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return n < 0 ? errno : ENOSPC;
-        rest += n;
-        n_bytes -= (size_t)n;
-    }
-    return 0;
-}
 
 static bool open_file(Recorder *recorder, const char *path, Error *err)
 {
@@ -41,7 +27,7 @@ static bool open_file(Recorder *recorder, const char *path, Error *err)
 /* Writes, or ends the recording. */
 static void put(Recorder *recorder, const void *data, size_t n_bytes)
 {
-    int failure = recorder->is_open ? write_all(recorder->fd, data, n_bytes) : 0;
+    int failure = !recorder->is_open || write_all(recorder->fd, data, n_bytes) ? 0 : errno;
 
     if (failure == 0) return;
     log_warn("%s: the trace ends here: %s", recorder->path, strerror(failure));

@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "sys/file.h"
+#include "sys/write.h"
 
 #define FOLDER_MODE 0700
 
@@ -114,19 +115,6 @@ out:
     return ok;
 }
 
-static bool write_whole(int fd, const uint8_t *data, size_t n_bytes)
-{
-    size_t n_done = 0;
-
-    while (n_done < n_bytes) {
-        ssize_t n = write(fd, data + n_done, n_bytes - n_done);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return false;
-        n_done += (size_t)n; // n is positive: a file takes at least a byte, or fails
-    }
-    return fsync(fd) == 0;
-}
-
 bool user_cache_write(const char *name, const uint8_t *data, size_t n_bytes, Error *err)
 {
     char path[USER_CACHE_PATH_BYTES], beside[USER_CACHE_PATH_BYTES];
@@ -139,7 +127,7 @@ bool user_cache_write(const char *name, const uint8_t *data, size_t n_bytes, Err
 
     int fd = mkostemp(beside, O_CLOEXEC);
     if (fd < 0) return error_set(err, ERROR_WRITE, "%s: cannot write: %s", path, strerror(errno));
-    bool ok = write_whole(fd, data, n_bytes);
+    bool ok = write_all(fd, data, n_bytes) && fsync(fd) == 0;
     int error = errno;
     if (close(fd) != 0 && ok) {
         ok = false;
